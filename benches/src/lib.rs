@@ -1,0 +1,1 @@
+//! Criterion and hdrhistogram benches.

@@ -1,0 +1,1 @@
+//! Calibration of impact, volume and volatility from fills and ticks.

@@ -1,0 +1,1 @@
+//! Readers of market data, the Parquet tick store and synthetic sessions.

@@ -1,0 +1,378 @@
+//! Every setting of the kernel. Each has a default; unknown keys are refused. Units stand in the
+//! names.
+
+use serde::{Deserialize, Serialize};
+
+/// All settings of one run; one TOML file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Run.
+    pub run: RunConfig,
+    /// Features.
+    pub features: FeatureConfig,
+    /// Sizing.
+    pub sizing: SizingConfig,
+    /// Execution.
+    pub execution: ExecutionConfig,
+    /// Risk.
+    pub risk: RiskConfig,
+    /// Simulated exchange.
+    pub sim: SimConfig,
+    /// Fees.
+    pub fees: FeeConfig,
+    /// Threads, rings, waiting.
+    pub runtime: RuntimeConfig,
+    /// Journal.
+    pub journal: JournalConfig,
+    /// Overrides of instrument definitions, by symbol.
+    pub instrument: Vec<InstrumentConfig>,
+}
+
+/// What one run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunConfig {
+    /// Seed of everything random in the run.
+    pub seed: u64,
+    /// Equity at the start, dollars.
+    pub equity_usd: f64,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        RunConfig { seed: 1, equity_usd: 100_000.0 }
+    }
+}
+
+/// Features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FeatureConfig {
+    /// Source rows a token.
+    pub stride: u32,
+    /// Tokens before the first trade: the encoder's window and the EWMAs must have filled.
+    pub warm_up_tokens: u64,
+}
+
+impl Default for FeatureConfig {
+    fn default() -> Self {
+        FeatureConfig { stride: 10, warm_up_tokens: 256 }
+    }
+}
+
+/// Sizing: Kelly under uncertainty.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SizingConfig {
+    /// Index into the four horizons that trading uses (3 = 20 tokens).
+    pub horizon_index: usize,
+    /// Fraction of full Kelly, (0, 1].
+    pub kelly_multiplier: f64,
+    /// One-sided confidence of the lower bound of the edge, (0.5, 1).
+    pub confidence: f64,
+    /// Largest position, fraction of equity, one instrument.
+    pub position_fraction_max: f64,
+    /// Target volatility of the account per day, basis points of equity.
+    pub vol_target_bps_per_day: f64,
+    /// The target must move by this fraction of the largest position before it is traded.
+    pub no_trade_band_fraction: f64,
+    /// Impact and slippage allowed for beyond half the spread and the fees, basis points a side.
+    pub slippage_bps: f64,
+    /// Horizon given to a parent order started by the forecast, seconds.
+    pub parent_horizon_s: f64,
+}
+
+impl Default for SizingConfig {
+    fn default() -> Self {
+        SizingConfig {
+            horizon_index: 3,
+            kelly_multiplier: 0.25,
+            confidence: 0.95,
+            position_fraction_max: 0.20,
+            vol_target_bps_per_day: 100.0,
+            no_trade_band_fraction: 0.10,
+            slippage_bps: 0.1,
+            parent_horizon_s: 10.0,
+        }
+    }
+}
+
+/// Execution: schedules and children.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExecutionConfig {
+    /// Risk aversion λ of Almgren–Chriss per urgency: passive, normal, urgent; 1/dollar.
+    pub risk_aversion_per_usd: [f64; 3],
+    /// Temporary impact η: price move per unit of rate, as a multiple of daily volatility over
+    /// daily volume (dimensionless).
+    pub temporary_impact: f64,
+    /// Daily volatility assumed before any was measured, basis points.
+    pub daily_volatility_bps: f64,
+    /// Daily volume assumed before any was measured, quantity units.
+    pub daily_volume_qty: i64,
+    /// Time between two slices of a schedule, milliseconds.
+    pub slice_interval_ms: u64,
+    /// Smallest child, quantity units, unless the whole rest is smaller.
+    pub child_qty_min: i64,
+    /// Largest share of the volume traded since the parent's start.
+    pub participation_max: f64,
+    /// A resting child that fell behind the schedule is re-priced or crossed after this,
+    /// milliseconds.
+    pub child_patience_ms: u64,
+    /// No new parents this close to the session's end, seconds.
+    pub no_new_before_close_s: u64,
+}
+
+impl Default for ExecutionConfig {
+    fn default() -> Self {
+        ExecutionConfig {
+            risk_aversion_per_usd: [1e-7, 1e-6, 1e-5],
+            temporary_impact: 0.142,
+            daily_volatility_bps: 150.0,
+            daily_volume_qty: 1_000_000,
+            slice_interval_ms: 5_000,
+            child_qty_min: 20,
+            participation_max: 0.20,
+            child_patience_ms: 5_000,
+            no_new_before_close_s: 600,
+        }
+    }
+}
+
+/// Limits of the pre-trade gate. A limit that is zero, negative or not a number refuses
+/// everything it governs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RiskConfig {
+    /// Largest child, quantity units.
+    pub max_order_qty: i64,
+    /// Largest child, dollars.
+    pub max_order_notional_usd: f64,
+    /// Largest distance of a limit price from the mid, basis points.
+    pub price_collar_bps: f64,
+    /// Largest position of one instrument with working orders at worst case, dollars.
+    pub max_position_notional_usd: f64,
+    /// Largest sum of absolute positions with working orders at worst case, dollars.
+    pub max_gross_notional_usd: f64,
+    /// Loss of the day (realised, unrealised, fees) from which only reducing orders pass, dollars.
+    pub reduce_only_loss_usd: f64,
+    /// Loss of the day at which trading halts until a person clears it, dollars.
+    pub halt_loss_usd: f64,
+    /// New orders a second.
+    pub max_orders_per_s: u32,
+    /// New orders at once on top of the rate.
+    pub order_burst: u32,
+    /// A second order equal in instrument, side, quantity and price within this is a duplicate,
+    /// milliseconds.
+    pub duplicate_window_ms: u64,
+    /// Oldest quote an order may be priced on, milliseconds.
+    pub quote_max_age_ms: u64,
+    /// Largest number of working orders.
+    pub max_open_orders: u32,
+}
+
+impl Default for RiskConfig {
+    fn default() -> Self {
+        RiskConfig {
+            max_order_qty: 1_000,
+            max_order_notional_usd: 50_000.0,
+            price_collar_bps: 100.0,
+            max_position_notional_usd: 100_000.0,
+            max_gross_notional_usd: 200_000.0,
+            reduce_only_loss_usd: 2_000.0,
+            halt_loss_usd: 3_000.0,
+            max_orders_per_s: 10,
+            order_burst: 20,
+            duplicate_window_ms: 500,
+            quote_max_age_ms: 10_000,
+            max_open_orders: 100,
+        }
+    }
+}
+
+/// Simulated exchange.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SimConfig {
+    /// From the exchange's event to the kernel, microseconds, on top of the recorded receive time.
+    pub feed_latency_us: u64,
+    /// From the kernel to the exchange, microseconds.
+    pub order_latency_us: u64,
+    /// From the exchange back to the kernel, microseconds.
+    pub report_latency_us: u64,
+    /// Largest random addition to the order's latency, microseconds (uniform, seeded).
+    pub order_latency_jitter_us: u64,
+    /// Where a cancelled order stood in an L2 queue: exponent n of the probability
+    /// `f(back)/(f(front)+f(back))`, `f(x) = x^n`.
+    pub queue_power: f64,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        SimConfig {
+            feed_latency_us: 250,
+            order_latency_us: 1_000,
+            report_latency_us: 500,
+            order_latency_jitter_us: 200,
+            queue_power: 3.0,
+        }
+    }
+}
+
+/// Fee schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeeSchedule {
+    /// Interactive Brokers, US shares, tiered (lowest volume tier) with exchange fees passed on.
+    IbkrTiered,
+    /// Interactive Brokers, US shares, fixed.
+    IbkrFixed,
+    /// Basis points of notional, maker and taker.
+    Bps,
+    /// No fees.
+    None,
+}
+
+/// Fees. The numbers are the broker's published schedule; docs/formats.md dates them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FeeConfig {
+    /// Which schedule.
+    pub schedule: FeeSchedule,
+    /// Tiered: commission a share, dollars.
+    pub tiered_usd_per_share: f64,
+    /// Tiered: least commission an order, dollars.
+    pub tiered_min_usd_per_order: f64,
+    /// Fixed: commission a share, dollars.
+    pub fixed_usd_per_share: f64,
+    /// Fixed: least commission an order, dollars.
+    pub fixed_min_usd_per_order: f64,
+    /// Both: largest commission, fraction of the trade's value.
+    pub max_fraction: f64,
+    /// Tiered: exchange fee for taking, dollars a share.
+    pub exchange_take_usd_per_share: f64,
+    /// Tiered: exchange rebate for adding (negative is received), dollars a share.
+    pub exchange_add_usd_per_share: f64,
+    /// Tiered: clearing, dollars a share.
+    pub clearing_usd_per_share: f64,
+    /// Sales: FINRA trading activity fee, dollars a share.
+    pub sell_usd_per_share: f64,
+    /// Sales: SEC fee, fraction of value.
+    pub sell_fraction: f64,
+    /// Bps schedule: taker.
+    pub taker_bps: f64,
+    /// Bps schedule: maker.
+    pub maker_bps: f64,
+}
+
+impl Default for FeeConfig {
+    fn default() -> Self {
+        FeeConfig {
+            schedule: FeeSchedule::IbkrTiered,
+            tiered_usd_per_share: 0.0035,
+            tiered_min_usd_per_order: 0.35,
+            fixed_usd_per_share: 0.005,
+            fixed_min_usd_per_order: 1.0,
+            max_fraction: 0.01,
+            exchange_take_usd_per_share: 0.0030,
+            exchange_add_usd_per_share: -0.0020,
+            clearing_usd_per_share: 0.000_20,
+            sell_usd_per_share: 0.000_166,
+            sell_fraction: 0.0,
+            taker_bps: 4.0,
+            maker_bps: 2.0,
+        }
+    }
+}
+
+/// How a thread waits for its ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitStrategy {
+    /// Spins; for isolated cores only.
+    Spin,
+    /// Spins a little, then yields.
+    Yield,
+    /// Spins a little, yields, then sleeps in short steps.
+    Park,
+}
+
+/// Threads, rings, waiting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RuntimeConfig {
+    /// How threads wait.
+    pub wait: WaitStrategy,
+    /// Slots of the ring from the feed to the kernel, records of 64 bytes.
+    pub feed_ring_slots: usize,
+    /// Bytes of the ring from the kernel to the journal.
+    pub journal_ring_bytes: usize,
+    /// Core of the kernel thread; -1 leaves it to the scheduler.
+    pub kernel_core: i32,
+    /// Core of the feed thread; -1 leaves it to the scheduler.
+    pub feed_core: i32,
+    /// Inputs after which allocations of the kernel thread count as a fault.
+    pub warm_up_events: u64,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        RuntimeConfig {
+            wait: WaitStrategy::Park,
+            feed_ring_slots: 1 << 14,
+            journal_ring_bytes: 1 << 22,
+            kernel_core: -1,
+            feed_core: -1,
+            warm_up_events: 10_000,
+        }
+    }
+}
+
+/// Which system interface the journal writes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalBackend {
+    /// io_uring where the kernel allows it, else plain writes.
+    Auto,
+    /// io_uring or nothing.
+    Uring,
+    /// Plain positioned writes.
+    Plain,
+}
+
+/// Journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalConfig {
+    /// System interface.
+    pub backend: JournalBackend,
+    /// Bytes of one write.
+    pub block_bytes: usize,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        JournalConfig { backend: JournalBackend::Auto, block_bytes: 1 << 18 }
+    }
+}
+
+/// Override of one instrument's definition. Missing keys keep what the feed says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstrumentConfig {
+    /// Symbol as the feed names it.
+    pub symbol: String,
+    /// Price step in currency units, as decimal text.
+    pub tick: Option<String>,
+    /// Quantity step in whole units, as decimal text.
+    pub lot: Option<String>,
+    /// ISO code.
+    pub currency: Option<String>,
+    /// Local opening time `HH:MM`.
+    pub session_open: Option<String>,
+    /// Local closing time `HH:MM`.
+    pub session_close: Option<String>,
+    /// IANA time zone of the two.
+    pub session_tz: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! The sans-IO decision core and the pinned runtime that feeds it.

@@ -1,0 +1,1 @@
+//! Parent orders, Almgren-Chriss schedules, child slicing and the order state machine.

@@ -1,0 +1,1 @@
+//! The weights file and the streaming attention encoder.

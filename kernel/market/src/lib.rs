@@ -1,0 +1,1 @@
+//! Order books by level and by order, and the twelve streaming features.

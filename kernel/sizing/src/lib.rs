@@ -1,0 +1,1 @@
+//! Position sizing: Kelly under uncertainty, no-trade band, volatility target.

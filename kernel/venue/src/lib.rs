@@ -1,0 +1,1 @@
+//! The venue seam and the simulated exchange.

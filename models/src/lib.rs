@@ -1,0 +1,1 @@
+//! The encoder in Burn: training, evaluation and export to the weights file.

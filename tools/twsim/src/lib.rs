@@ -1,0 +1,1 @@
+//! A TWS and IB Gateway simulator.
