@@ -81,6 +81,8 @@ pub struct SizingConfig {
     pub slippage_bps: f64,
     /// Horizon given to a parent order started by the forecast, seconds.
     pub parent_horizon_s: f64,
+    /// Urgency of a parent order started by the forecast.
+    pub parent_urgency: crate::record::Urgency,
 }
 
 impl Default for SizingConfig {
@@ -94,6 +96,7 @@ impl Default for SizingConfig {
             no_trade_band_fraction: 0.10,
             slippage_bps: 0.1,
             parent_horizon_s: 10.0,
+            parent_urgency: crate::record::Urgency::Urgent,
         }
     }
 }
@@ -298,10 +301,23 @@ pub enum WaitStrategy {
     Park,
 }
 
+/// What the feed thread does when the ring to the kernel is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overload {
+    /// Waits: nothing is lost, the feed falls behind. For files.
+    Block,
+    /// Drops, counts, and marks the loss with a `Gap` record: the book is distrusted until the
+    /// next snapshot. For feeds that cannot wait.
+    Gap,
+}
+
 /// Threads, rings, waiting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RuntimeConfig {
+    /// Policy for a full feed ring.
+    pub overload: Overload,
     /// How threads wait.
     pub wait: WaitStrategy,
     /// Slots of the ring from the feed to the kernel, records of 64 bytes.
@@ -319,6 +335,7 @@ pub struct RuntimeConfig {
 impl Default for RuntimeConfig {
     fn default() -> Self {
         RuntimeConfig {
+            overload: Overload::Block,
             wait: WaitStrategy::Park,
             feed_ring_slots: 1 << 14,
             journal_ring_bytes: 1 << 22,

@@ -72,8 +72,20 @@ impl RecordKind {
 
 /// How urgently a parent wants to be done.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    TryFromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    serde::Serialize,
+    serde::Deserialize,
 )]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Urgency {
     /// Rests at the near touch, crosses only at the horizon's end.
