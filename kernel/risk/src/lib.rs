@@ -1,1 +1,30 @@
 //! The pre-trade risk gate.
+//!
+//! [`Gate::check`] is the only maker of [`Approved`] orders, and a venue takes nothing else, so no
+//! order can leave without having passed every control. The gate keeps its own ledger from the
+//! venue's reports and shares no state with the code that decides: a wrong belief there does not
+//! move a limit here.
+//!
+//! Controls follow SEC rule 15c3-5 and Commission Delegated Regulation (EU) 2017/589 (RTS 6): size,
+//! value, collar, position and exposure with all working orders at worst case, loss, message rate,
+//! duplicates, stale data, self-match, hours, kill switch. A limit or an input that is missing, zero,
+//! negative or not a number refuses. The codes stand in `docs/risk-codes.md`.
+//!
+//! No clock, no allocation after [`Gate::new`], exact integer money (1e-18 dollars in 128 bits).
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod approved;
+mod code;
+mod gate;
+mod ledger;
+mod limits;
+mod recent;
+mod working;
+
+pub use approved::Approved;
+pub use code::RiskCode;
+pub use gate::{Gate, Quote, TradingState};
+pub use ledger::LedgerError;
+pub use limits::RiskConfigError;
