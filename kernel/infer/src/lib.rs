@@ -1,1 +1,21 @@
 //! The weights file and the streaming attention encoder.
+//!
+//! The encoder is causal, looks back over a band of [`shape::WINDOW`] tokens and knows position
+//! only as a learned bias by age. A key or value once computed therefore stays valid while it is
+//! inside the band, and one new token costs one token's work. The result equals the batch forward
+//! over the whole sequence with the same banded mask ([`reference`]) up to rounding.
+//!
+//! ```text
+//! Weights::from_bytes ──▶ Encoder::new ──▶ encoder.step(&mut EncoderState, features) ──▶ forecast
+//!      (file, fp16)        (packed f32)      (one ring of keys and values an instrument)
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod shape;
+pub mod weights;
+
+pub use shape::ModelShape;
+pub use weights::{
+    MemberTensors, TensorSpec, Weights, WeightsBuilder, WeightsError, WeightsSpec, tensor_specs,
+};
