@@ -1,1 +1,13 @@
 //! Readers of market data, the Parquet tick store and synthetic sessions.
+//!
+//! [`FeedSpec`] names a feed as a user writes it; [`open_feed`] turns one into an
+//! [`ijk_core::EventSource`]. Every reader works in bounded memory, takes compressed files as they
+//! are, mends and counts what real feeds do wrong, and refuses what it cannot trust with file,
+//! line and field.
+
+#![forbid(unsafe_code)]
+
+pub mod input;
+pub mod spec;
+
+pub use spec::{FeedSpec, FeedSpecError, open_feed};
