@@ -1,0 +1,292 @@
+//! From an ensemble's forecast to a target position.
+
+use crate::kelly::shrinkage;
+use crate::quantile::student_t;
+use crate::region::Edge;
+use ijk_core::config::SizingConfig;
+use ijk_core::forecast::{HORIZON_COUNT, HORIZONS, Pooled};
+use ijk_core::limits::MEMBER_COUNT_MAX;
+use ijk_core::record::DecisionReason;
+use ijk_core::{EnsembleForecast, Qty};
+
+const BPS: f64 = 1e-4;
+
+/// What one decision is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct SizingInput<'a> {
+    /// The ensemble's forecast.
+    pub forecast: &'a EnsembleForecast,
+    /// Mid price, currency units, positive.
+    pub mid: f64,
+    /// Spread, basis points of the mid, not negative.
+    pub spread_bps: f64,
+    /// Commission and fees of one side, basis points of notional; a rebate is negative.
+    pub fee_bps_per_side: f64,
+    /// Position held, fills only, signed.
+    pub position: Qty,
+    /// Equity, dollars, positive.
+    pub equity_usd: f64,
+    /// Value of `Qty(1)`, dollars, positive.
+    pub notional_per_unit_usd: f64,
+    /// Smallest quantity step, positive.
+    pub lot: Qty,
+    /// Realised volatility of the instrument per trading day, basis points, positive.
+    pub vol_bps_per_day: f64,
+    /// Tokens per trading day, positive.
+    pub tokens_per_day: f64,
+    /// False while only reducing trades are allowed.
+    pub may_add_risk: bool,
+}
+
+/// What was decided, with everything a decision record wants to know. All numbers are finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SizingOutcome {
+    /// Position wanted; equal to the position held unless `reason` is `Trade`.
+    pub target: Qty,
+    /// Why.
+    pub reason: DecisionReason,
+    /// Pooled mean, basis points.
+    pub mean_bps: f64,
+    /// Epistemic variance as forecast, squared basis points.
+    pub epistemic_var: f64,
+    /// Aleatoric variance as forecast, squared basis points.
+    pub aleatoric_var: f64,
+    /// Lower bound of the edge in the direction of the mean, basis points.
+    pub edge_lower_bps: f64,
+    /// Expected cost of a round trip, basis points.
+    pub cost_bps: f64,
+    /// Fraction of equity wanted, signed, after all caps, before the band and the lots.
+    pub kelly_fraction: f64,
+}
+
+/// Settings that cannot be sized with.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum SizingConfigError {
+    /// Unknown horizon.
+    #[error("sizing.horizon_index is {0}; use 0 to {last}", last = HORIZON_COUNT - 1)]
+    HorizonIndex(usize),
+    /// A number outside its range.
+    #[error("sizing.{key} is {value}; use {range}")]
+    Range {
+        /// Name of the key.
+        key: &'static str,
+        /// Value found.
+        value: f64,
+        /// Range allowed.
+        range: &'static str,
+    },
+}
+
+/// Turns forecasts into targets. Keeps no state between decisions.
+#[derive(Clone, Debug)]
+pub struct Sizer {
+    config: SizingConfig,
+    /// One-sided quantile by member count; `[0]` is unused.
+    quantile: [f64; MEMBER_COUNT_MAX + 1],
+}
+
+impl Sizer {
+    /// Returns a sizer for checked settings.
+    ///
+    /// # Errors
+    /// [`SizingConfigError`] names the first key outside its range.
+    pub fn new(config: &SizingConfig) -> Result<Sizer, SizingConfigError> {
+        if config.horizon_index >= HORIZON_COUNT {
+            return Err(SizingConfigError::HorizonIndex(config.horizon_index));
+        }
+        let c = config;
+        // Comparisons are written so that NaN fails them.
+        let checks = [
+            (
+                "kelly_multiplier",
+                c.kelly_multiplier,
+                "(0, 1]",
+                0.0 < c.kelly_multiplier && c.kelly_multiplier <= 1.0,
+            ),
+            ("confidence", c.confidence, "(0.5, 1)", 0.5 < c.confidence && c.confidence < 1.0),
+            (
+                "position_fraction_max",
+                c.position_fraction_max,
+                "(0, 10]",
+                0.0 < c.position_fraction_max && c.position_fraction_max <= 10.0,
+            ),
+            (
+                "vol_target_bps_per_day",
+                c.vol_target_bps_per_day,
+                "(0, 10000]",
+                0.0 < c.vol_target_bps_per_day && c.vol_target_bps_per_day <= 1e4,
+            ),
+            (
+                "no_trade_band_fraction",
+                c.no_trade_band_fraction,
+                "[0, 1]",
+                (0.0..=1.0).contains(&c.no_trade_band_fraction),
+            ),
+            ("slippage_bps", c.slippage_bps, "[0, 10000]", (0.0..=1e4).contains(&c.slippage_bps)),
+            (
+                "parent_horizon_s",
+                c.parent_horizon_s,
+                "(0, 86400]",
+                0.0 < c.parent_horizon_s && c.parent_horizon_s <= 86_400.0,
+            ),
+        ];
+        for (key, value, range, ok) in checks {
+            if !ok {
+                return Err(SizingConfigError::Range { key, value, range });
+            }
+        }
+        let mut quantile = [0.0; MEMBER_COUNT_MAX + 1];
+        for (members, q) in quantile.iter_mut().enumerate().skip(1) {
+            *q = student_t(config.confidence, (members - 1).max(1));
+        }
+        Ok(Sizer { config: config.clone(), quantile })
+    }
+
+    /// Returns the target for one token.
+    ///
+    /// The bound is `|mean| − t·√epistemic` with Student's t of `members − 1` degrees of freedom:
+    /// the members are taken as draws from the posterior of the mean, and a spread estimated
+    /// from five draws is itself uncertain. One member alone says nothing of what it does not
+    /// know; its own variance stands in, with one degree of freedom, which all but forbids trades.
+    ///
+    /// - Risk is added only where the bound covers a round trip, up to
+    ///   `multiplier·(shrunk mean − round trip)/variance`, the position cap and the volatility cap.
+    /// - A position is reduced where it exceeds `multiplier·(mean + one side)/variance`, that is
+    ///   closed where the mean has turned against it by more than the exit costs.
+    /// - In between it is held: `InBand` with an edge, `NoEdge` without.
+    /// - A position beyond `position_fraction_max` is cut to a band below it, whatever it costs.
+    ///
+    /// Anything not finite, or not positive where it must be, keeps the position.
+    pub fn decide(&self, input: &SizingInput<'_>) -> SizingOutcome {
+        let mut outcome = SizingOutcome {
+            target: input.position,
+            reason: DecisionReason::BadForecast,
+            mean_bps: 0.0,
+            epistemic_var: 0.0,
+            aleatoric_var: 0.0,
+            edge_lower_bps: 0.0,
+            cost_bps: 0.0,
+            kelly_fraction: 0.0,
+        };
+        let Some(pooled) = input.forecast.pooled(self.config.horizon_index) else {
+            return outcome;
+        };
+        let known = pooled.epistemic_var + pooled.aleatoric_var;
+        if !(known > 0.0 && known.is_finite()) {
+            return outcome;
+        }
+        outcome.mean_bps = pooled.mean_bps;
+        outcome.epistemic_var = pooled.epistemic_var;
+        outcome.aleatoric_var = pooled.aleatoric_var;
+        let Some(units) = units_of_equity(input) else {
+            outcome.reason = DecisionReason::BadBook;
+            return outcome;
+        };
+        let (edge, lower_bps) = self.edge(input, &pooled);
+        outcome.edge_lower_bps = lower_bps;
+        outcome.cost_bps = 2.0 * edge.cost_side / BPS;
+        let position = input.position.0 as f64 / units;
+        let wanted = self.wanted(input, &edge, position);
+        outcome.kelly_fraction = wanted;
+        let idle = if edge.entry == 0.0 { DecisionReason::NoEdge } else { DecisionReason::InBand };
+        (outcome.target, outcome.reason) = self.settle(input, wanted, units, idle);
+        outcome
+    }
+
+    /// Returns the edge in fractions and the lower bound in basis points.
+    fn edge(&self, input: &SizingInput<'_>, pooled: &Pooled) -> (Edge, f64) {
+        let members = input.forecast.member_count as usize;
+        let epistemic = if members > 1 { pooled.epistemic_var } else { pooled.aleatoric_var };
+        let mean = pooled.mean_bps;
+        let lower = mean.abs() - self.quantile[members] * epistemic.sqrt();
+        let cost = 0.5 * input.spread_bps + input.fee_bps_per_side + self.config.slippage_bps;
+        let cost = cost.max(0.0);
+        // A network may understate its variance: what the market really moved over the horizon
+        // is the floor.
+        let horizon = f64::from(HORIZONS[self.config.horizon_index]);
+        let realised =
+            input.vol_bps_per_day * input.vol_bps_per_day * horizon / input.tokens_per_day;
+        let variance = epistemic + pooled.aleatoric_var.max(realised);
+        let entry = if lower > 2.0 * cost { mean * shrinkage(mean, epistemic) } else { 0.0 };
+        let edge = Edge {
+            entry: entry * BPS,
+            hold: mean * BPS,
+            cost_side: cost * BPS,
+            variance: variance * BPS * BPS,
+            multiplier: self.config.kelly_multiplier,
+        };
+        (edge, lower)
+    }
+
+    /// Returns the fraction of equity wanted, after the caps.
+    fn wanted(&self, input: &SizingInput<'_>, edge: &Edge, position: f64) -> f64 {
+        let hard = self.config.position_fraction_max;
+        let cap = hard.min(self.config.vol_target_bps_per_day / input.vol_bps_per_day);
+        let wanted = edge.target(position, cap);
+        if wanted.abs() <= hard {
+            return wanted;
+        }
+        // A band below the cap: the drift of the price must not cause an order a token.
+        hard * (1.0 - self.config.no_trade_band_fraction) * wanted.signum()
+    }
+
+    /// Returns the target in lots and the reason, from the fraction wanted.
+    fn settle(
+        &self,
+        input: &SizingInput<'_>,
+        wanted: f64,
+        units: f64,
+        idle: DecisionReason,
+    ) -> (Qty, DecisionReason) {
+        let held = input.position.0;
+        let lot = input.lot.0;
+        let hard = self.config.position_fraction_max;
+        let band = self.config.no_trade_band_fraction * hard * units;
+        if wanted == held as f64 / units {
+            return (input.position, idle);
+        }
+        let mut target = (wanted * units / lot as f64) as i64 * lot;
+        let crosses_zero = target.signum() * held.signum() < 0;
+        if crosses_zero && !input.may_add_risk {
+            target = 0;
+        } else if target.abs() > held.abs() && !input.may_add_risk {
+            return (input.position, DecisionReason::Halted);
+        }
+        let beyond_cap = held.unsigned_abs() as f64 > hard * units;
+        if ((target - held).abs() as f64) < band && target != 0 && !beyond_cap {
+            // Too small a move to add with; what stands on the wrong side is still closed.
+            target = if crosses_zero { 0 } else { held };
+        }
+        // Off-lot holdings cannot be traded away: the change itself is a number of lots.
+        let change = (target - held) / lot * lot;
+        if change == 0 {
+            (
+                input.position,
+                if idle == DecisionReason::NoEdge { idle } else { DecisionReason::InBand },
+            )
+        } else {
+            (Qty(held + change), DecisionReason::Trade)
+        }
+    }
+}
+
+/// Returns how many quantity units all of the equity buys, or `None` where an input is unusable.
+fn units_of_equity(input: &SizingInput<'_>) -> Option<f64> {
+    let positive = [
+        input.mid,
+        input.equity_usd,
+        input.notional_per_unit_usd,
+        input.vol_bps_per_day,
+        input.tokens_per_day,
+    ];
+    let spread_ok = (0.0..1e9).contains(&input.spread_bps);
+    // The outer bounds keep every product below finite; nothing real comes near them.
+    let ok = positive.iter().all(|v| (1e-30..1e30).contains(v))
+        && spread_ok
+        && input.fee_bps_per_side.abs() < 1e9
+        && input.lot.0 > 0
+        && input.position.0.unsigned_abs() < 1 << 60;
+    let units = input.equity_usd / input.notional_per_unit_usd;
+    // Ten times the equity must still be a quantity.
+    (ok && units > 0.0 && units < 1e17).then_some(units)
+}
