@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn short_and_interrupted_writes_go_on_where_they_ended() {
-        let mut written = vec![0u8; 110];
+        let mut written = [0u8; 110];
         let mut calls = 0;
         let data: Vec<u8> = (1..=100).collect();
         write_all_with(&data, 10, |part, at| {
