@@ -1,1 +1,24 @@
 //! Order books by level and by order, and the twelve streaming features.
+//!
+//! A [`Book`] takes every [`ijk_core::MarketEvent`] of one instrument; a [`FeatureEngine`] looks
+//! at each record after the book did and closes a token at every `stride`-th source row. Neither
+//! allocates after construction, reads a clock or panics on input.
+
+#![forbid(unsafe_code)]
+
+pub mod book;
+pub mod features;
+mod id_map;
+pub mod l2;
+pub mod l3;
+mod ladder;
+#[cfg(any(test, feature = "testing"))]
+pub mod naive;
+mod order_arena;
+#[cfg(test)]
+mod tests;
+
+pub use book::{Applied, Book, BookConfig, BookCounts, Level, Notes};
+pub use features::FeatureEngine;
+pub use l2::L2Book;
+pub use l3::{L3Book, OrderView};

@@ -1,0 +1,262 @@
+//! One side of a book: levels by price, best first.
+//!
+//! Levels near the best live in a tick-indexed [`window::Window`]; all others (far away, or off
+//! the tick grid) in a sorted vector with the best at its end. Both work on *keys*, which grow
+//! towards better prices on either side, so the code knows no side.
+
+mod window;
+
+use ijk_core::{Px, Side};
+use window::Window;
+
+/// Returns the key of a price: the price for bids, its bitwise complement for asks (which turns
+/// the order around and, other than a negation, cannot overflow).
+#[inline]
+pub(crate) fn key_of(side: Side, px: Px) -> i64 {
+    match side {
+        Side::Bid => px.0,
+        Side::Ask => !px.0,
+    }
+}
+
+/// Returns the price of a key.
+#[inline]
+pub(crate) fn px_of(side: Side, key: i64) -> Px {
+    match side {
+        Side::Bid => Px(key),
+        Side::Ask => Px(!key),
+    }
+}
+
+/// Where a level is; valid until the next insertion or removal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// Cell of the window.
+    Cell(usize),
+    /// Index into the sorted vector.
+    Far(usize),
+}
+
+/// Levels of one side, at most `level_count_max`.
+#[derive(Clone, Debug)]
+pub(crate) struct Ladder<V> {
+    window: Window<V>,
+    /// Keys ascending: the best is last.
+    far: Vec<(i64, V)>,
+    tick: i64,
+    /// Keys on the grid are congruent to this modulo the tick.
+    phase: i64,
+    level_count_max: usize,
+    /// Insertions and removals since the window last moved; bounds the cost of moving.
+    changes: usize,
+}
+
+impl<V: Copy + Default> Ladder<V> {
+    pub(crate) fn new(side: Side, tick: Px, window_ticks: usize, level_count_max: usize) -> Self {
+        let tick = tick.0.max(1);
+        let level_count_max = level_count_max.max(1);
+        Ladder {
+            window: Window::new(tick, window_ticks),
+            far: Vec::with_capacity(level_count_max),
+            tick,
+            phase: key_of(side, Px(0)),
+            level_count_max,
+            changes: 0,
+        }
+    }
+
+    /// Returns the number of levels.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.window.len() + self.far.len()
+    }
+
+    /// Returns where the level of `key` is.
+    #[inline]
+    pub(crate) fn find(&self, key: i64) -> Option<Place> {
+        match self.window.cell(key) {
+            Some(cell) => self.window.occupied(cell).then_some(Place::Cell(cell)),
+            None => self.far.binary_search_by_key(&key, |l| l.0).ok().map(Place::Far),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn at(&self, place: Place) -> &V {
+        match place {
+            Place::Cell(cell) => self.window.value(cell),
+            Place::Far(i) => &self.far[i].1,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn at_mut(&mut self, place: Place) -> &mut V {
+        match place {
+            Place::Cell(cell) => self.window.value_mut(cell),
+            Place::Far(i) => &mut self.far[i].1,
+        }
+    }
+
+    /// Returns the level of `key`.
+    #[inline]
+    pub(crate) fn get(&self, key: i64) -> Option<&V> {
+        self.find(key).map(|place| self.at(place))
+    }
+
+    /// Returns where the best level is, and its key.
+    #[inline]
+    pub(crate) fn best(&self) -> Option<(i64, Place)> {
+        let near = self.window.highest().map(|c| (self.window.key(c), Place::Cell(c)));
+        match (near, self.far.last()) {
+            (Some(near), Some(far)) if near.0 < far.0 => Some((far.0, self.last_far())),
+            (Some(near), _) => Some(near),
+            (None, Some(far)) => Some((far.0, self.last_far())),
+            (None, None) => None,
+        }
+    }
+
+    fn last_far(&self) -> Place {
+        Place::Far(self.far.len() - 1)
+    }
+
+    fn worst_key(&self) -> Option<i64> {
+        let near = self.window.lowest().map(|c| self.window.key(c));
+        let far = self.far.first().map(|l| l.0);
+        match (near, far) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Adds a level that is not there yet. When the ladder is full the worst level makes room;
+    /// what does not stay (that level, or the new one if it is the worst) is returned.
+    pub(crate) fn insert(&mut self, key: i64, value: V) -> Option<(i64, V)> {
+        let mut dropped = None;
+        if self.len() >= self.level_count_max
+            && let Some(worst) = self.worst_key()
+        {
+            if key < worst {
+                return Some((key, value));
+            }
+            if let Some(place) = self.find(worst) {
+                dropped = Some((worst, self.take(place)));
+            }
+        }
+        self.put(key, value);
+        self.settle();
+        dropped
+    }
+
+    /// Removes the level at `place`.
+    pub(crate) fn remove(&mut self, place: Place) -> V {
+        let value = self.take(place);
+        self.settle();
+        value
+    }
+
+    /// Removes the best level if it is better than `key`. The caller settles afterwards.
+    pub(crate) fn pop_better(&mut self, key: i64) -> Option<V> {
+        let (best, place) = self.best()?;
+        (best > key).then(|| self.take(place))
+    }
+
+    /// Removes the best level. The caller settles afterwards.
+    pub(crate) fn pop(&mut self) -> Option<V> {
+        let (_, place) = self.best()?;
+        Some(self.take(place))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.window.clear();
+        self.far.clear();
+    }
+
+    /// Calls `f` with key and value from the best level on, until it returns false.
+    #[inline]
+    pub(crate) fn descend(&self, mut f: impl FnMut(i64, &V) -> bool) {
+        let mut cell = self.window.highest();
+        let mut far = self.far.len();
+        loop {
+            let near_key = cell.map(|c| self.window.key(c));
+            let far_level = far.checked_sub(1).map(|i| &self.far[i]);
+            let go_on = match (cell, far_level) {
+                (None, None) => return,
+                (Some(c), far_level) if far_level.is_none_or(|l| near_key > Some(l.0)) => {
+                    cell = self.window.next_below(c);
+                    f(self.window.key(c), self.window.value(c))
+                }
+                (_, Some(level)) => {
+                    far -= 1;
+                    f(level.0, &level.1)
+                }
+                (Some(_), None) => return,
+            };
+            if !go_on {
+                return;
+            }
+        }
+    }
+
+    fn put(&mut self, key: i64, value: V) {
+        match self.window.cell(key) {
+            Some(cell) => self.window.insert(cell, value),
+            None => {
+                let i = self.far.partition_point(|l| l.0 < key);
+                self.far.insert(i, (key, value));
+            }
+        }
+        self.changes += 1;
+    }
+
+    fn take(&mut self, place: Place) -> V {
+        self.changes += 1;
+        match place {
+            Place::Cell(cell) => self.window.remove(cell),
+            Place::Far(i) => self.far.remove(i).1,
+        }
+    }
+
+    /// Moves the window back over the best level if the market has left it.
+    ///
+    /// A move costs time in proportion to the number of levels, so one is allowed only after a
+    /// quarter as many changes: constant cost per change, whatever the market does.
+    pub(crate) fn settle(&mut self) {
+        let Some((best, _)) = self.best() else { return };
+        if self.window.holds_best_well(best) || self.changes * 4 < self.len() {
+            return;
+        }
+        self.changes = 0;
+        // The best goes to three quarters of the range: there is more depth than improvement.
+        let below = self.window.cell_count() as i128 * 3 / 4 * i128::from(self.tick);
+        let off_grid =
+            (i128::from(best) - i128::from(self.phase)).rem_euclid(i128::from(self.tick));
+        let Ok(base) = i64::try_from(i128::from(best) - off_grid - below) else {
+            return; // at the very end of the number range: the sorted vector serves
+        };
+        self.move_window(base);
+    }
+
+    fn move_window(&mut self, base: i64) {
+        let mut cell = self.window.highest();
+        while let Some(c) = cell {
+            self.far.push((self.window.key(c), *self.window.value(c)));
+            cell = self.window.next_below(c);
+        }
+        self.window.clear();
+        self.far.sort_unstable_by_key(|l| l.0);
+        self.window.place(base);
+        let window = &mut self.window;
+        self.far.retain(|&(key, value)| match window.cell(key) {
+            Some(cell) => {
+                window.insert(cell, value);
+                false
+            }
+            None => true,
+        });
+    }
+
+    /// Returns how many levels the sorted vector holds; for tests of both paths.
+    #[cfg(test)]
+    pub(crate) fn far_len(&self) -> usize {
+        self.far.len()
+    }
+}
