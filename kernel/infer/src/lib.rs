@@ -12,10 +12,18 @@
 
 #![forbid(unsafe_code)]
 
+mod encoder;
+mod forward;
+pub mod kernels;
+mod pack;
+pub mod reference;
 pub mod shape;
+mod state;
 pub mod weights;
 
+pub use encoder::{AttentionProbe, AttentionRow, Encoder};
 pub use shape::ModelShape;
+pub use state::EncoderState;
 pub use weights::{
     MemberTensors, TensorSpec, Weights, WeightsBuilder, WeightsError, WeightsSpec, tensor_specs,
 };

@@ -1,0 +1,93 @@
+//! The encoder as callers see it.
+
+use crate::forward;
+use crate::kernels::Scalar;
+use crate::pack::PackedModel;
+use crate::shape::WINDOW;
+use crate::state::{Band, EncoderState};
+use crate::weights::Weights;
+use ijk_core::features::FEATURE_COUNT;
+use ijk_core::forecast::EnsembleForecast;
+
+/// All members of a model, packed for this machine. Shared by any number of instruments, each
+/// with its own [`EncoderState`].
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    model: PackedModel<Scalar>,
+}
+
+impl Encoder {
+    /// Packs the weights; the only place that allocates.
+    pub fn new(weights: &Weights) -> Encoder {
+        Encoder { model: PackedModel::new(weights) }
+    }
+
+    /// Returns the ensemble members.
+    pub fn member_count(&self) -> usize {
+        self.model.members.len()
+    }
+
+    /// Takes one token, `features` in the units of [`ijk_core::features`], through every member.
+    ///
+    /// The same weights and tokens give the same bits in every run and on every x86-64. A feature
+    /// that is not finite is refused: the forecast then has `member_count` 0 and the state is as
+    /// it was before.
+    ///
+    /// Panics if the state was made for an encoder with another number of members.
+    pub fn step(
+        &self,
+        state: &mut EncoderState,
+        features: &[f64; FEATURE_COUNT],
+    ) -> EnsembleForecast {
+        forward::step(&self.model, state, features, &mut ())
+    }
+
+    /// As [`Encoder::step`], showing every row of attention to `probe`.
+    pub fn step_probed(
+        &self,
+        state: &mut EncoderState,
+        features: &[f64; FEATURE_COUNT],
+        probe: &mut impl AttentionProbe,
+    ) -> EnsembleForecast {
+        forward::step(&self.model, state, features, probe)
+    }
+}
+
+/// Sees the attention of every head while a token is computed. `()` sees nothing and costs
+/// nothing.
+pub trait AttentionProbe {
+    /// Called once a member, layer and head.
+    fn attention(&mut self, row: &AttentionRow<'_>);
+}
+
+impl AttentionProbe for () {
+    #[inline(always)]
+    fn attention(&mut self, _: &AttentionRow<'_>) {}
+}
+
+/// Attention of one head over the band.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionRow<'a> {
+    /// Ensemble member.
+    pub member: usize,
+    /// Block, from 0.
+    pub layer: usize,
+    /// Head, from 0.
+    pub head: usize,
+    pub(crate) band: Band,
+    pub(crate) row: &'a [f32; WINDOW],
+}
+
+impl AttentionRow<'_> {
+    /// Returns the weights from age 0 (the token itself) to the oldest in the band; they are not
+    /// negative and sum to one.
+    pub fn by_age(&self) -> impl ExactSizeIterator<Item = f32> {
+        let Band { slot, filled } = self.band;
+        (0..filled).map(move |age| self.row[(slot + WINDOW - age) % WINDOW])
+    }
+
+    /// Returns the sum over every slot of the ring, those never written included.
+    pub fn sum(&self) -> f64 {
+        self.row.iter().map(|&p| f64::from(p)).sum()
+    }
+}

@@ -1,0 +1,88 @@
+//! The forward pass of one token, top to bottom.
+
+use crate::encoder::{AttentionProbe, AttentionRow};
+use crate::kernels::{Kernels, OUTPUT_BLOCK};
+use crate::pack::{PackedMember, PackedModel};
+use crate::shape::{D_MODEL, FF, HEAD_DIM, HEADS, OUTPUTS, WINDOW};
+use crate::state::{Band, EncoderState, LayerRing};
+use ijk_core::features::FEATURE_COUNT;
+use ijk_core::forecast::EnsembleForecast;
+
+/// Rows of the head, padded to what a kernel writes.
+const OUTPUTS_PADDED: usize = OUTPUTS.next_multiple_of(OUTPUT_BLOCK);
+
+/// Takes one token through every member. Features that are not finite give no forecast and leave
+/// the state as it was: one bad token must not stay in the rings for 64 more.
+pub(crate) fn step<K: Kernels>(
+    model: &PackedModel<K>,
+    state: &mut EncoderState,
+    features: &[f64; FEATURE_COUNT],
+    probe: &mut impl AttentionProbe,
+) -> EnsembleForecast {
+    let mut forecast = EnsembleForecast::default();
+    let Some(scaled) = model.scaler.scaled(features) else { return forecast };
+    let band = Band::at(state.token_count());
+    let rings = state.rings_by_member();
+    let same = rings.len() == model.members.len();
+    assert!(same, "Condition failed: the state was made for an encoder of this many members");
+    for (m, (member, rings)) in model.members.iter().zip(rings).enumerate() {
+        let outputs = forward(member, rings, band, &scaled, m, probe);
+        forecast.members[m] = model.target.forecast(&outputs[..OUTPUTS]);
+    }
+    forecast.member_count = model.members.len() as u32;
+    state.advance();
+    forecast
+}
+
+/// One token through one member: stores its keys and values and returns the rows of the head.
+fn forward<K: Kernels>(
+    member: &PackedMember<K>,
+    rings: &mut [LayerRing], // (layer,)
+    band: Band,
+    features: &[f32; FEATURE_COUNT],
+    member_index: usize,
+    probe: &mut impl AttentionProbe,
+) -> [f32; OUTPUTS_PADDED] {
+    let mut x = [0.0; D_MODEL]; //                  (64,)        residual stream
+    let mut h = [0.0; D_MODEL]; //                  (64,)        a norm's or sublayer's output
+    let mut qkv = [[[0.0; HEAD_DIM]; HEADS]; 3]; // (3, 8, 8)    query, key, value by head
+    let mut row = [0.0; WINDOW]; //                 (64,)        attention of a head by slot
+    let mut mixed = [[0.0; HEAD_DIM]; HEADS]; //    (8, 8)       mixed values by head
+    let mut wide = [0.0; FF]; //                    (256,)       hidden feed-forward layer
+    let mut outputs = [0.0; OUTPUTS_PADDED]; //     (20 of 32,)  rows of the head
+
+    K::linear(&member.input, features, &mut x);
+    for (layer, (block, ring)) in member.blocks.iter().zip(rings).enumerate() {
+        // x += out(attention(norm1(x)))
+        K::layer_norm(&x, &block.norm1, &mut h);
+        K::linear(&block.qkv, &h, qkv.as_flattened_mut().as_flattened_mut());
+        let [q, k, v] = &qkv;
+        ring.store(band.slot, k, v);
+        for head in 0..HEADS {
+            let bias = block.age_bias[head].by_slot(band);
+            K::scores(&q[head], &ring.keys[head], bias, &mut row);
+            K::softmax(&mut row, band.filled);
+            probe.attention(&AttentionRow { member: member_index, layer, head, band, row: &row });
+            K::mix(&row, &ring.values[head], &mut mixed[head]);
+        }
+        K::linear(&block.out, mixed.as_flattened(), &mut h);
+        add(&mut x, &h);
+
+        // x += ff2(gelu(ff1(norm2(x))))
+        K::layer_norm(&x, &block.norm2, &mut h);
+        K::linear(&block.ff1, &h, &mut wide);
+        K::gelu(&mut wide);
+        K::linear(&block.ff2, &wide, &mut h);
+        add(&mut x, &h);
+    }
+    K::layer_norm(&x, &member.norm_f, &mut h);
+    K::linear(&member.head, &h, &mut outputs);
+    outputs
+}
+
+#[inline]
+fn add(x: &mut [f32; D_MODEL], h: &[f32; D_MODEL]) {
+    for (x, h) in x.iter_mut().zip(h) {
+        *x += h;
+    }
+}
