@@ -8,6 +8,9 @@
 #![forbid(unsafe_code)]
 
 pub mod input;
+pub mod lobster;
+mod queue;
 pub mod spec;
+pub mod synth;
 
 pub use spec::{FeedSpec, FeedSpecError, open_feed};

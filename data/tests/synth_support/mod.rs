@@ -10,8 +10,18 @@ use ijk_data::synth::{SynthConfig, SynthSource};
 pub const STRIDE: u64 = 10;
 pub const HORIZON: usize = 20;
 pub const NAMES: [&str; 12] = [
-    "ret_bps", "spread_bps", "micro", "imb1", "imb5", "ofi1", "ofi5", "trade_imb", "trade_log",
-    "rv_bps", "gap_log", "vwap_dev_bps",
+    "ret_bps",
+    "spread_bps",
+    "micro",
+    "imb1",
+    "imb5",
+    "ofi1",
+    "ofi5",
+    "trade_imb",
+    "trade_log",
+    "rv_bps",
+    "gap_log",
+    "vwap_dev_bps",
 ];
 
 type Levels = [[(f64, f64); 5]; 2];
