@@ -1,0 +1,160 @@
+//! Each kernel against its formula in f64.
+
+use ijk_infer::kernels::{Kernels, Norm, OUTPUT_BLOCK, Scalar};
+use ijk_infer::reference;
+use ijk_infer::shape::{D_MODEL, FF, HEAD_DIM, NORM_EPS, WINDOW};
+use proptest::prelude::*;
+
+fn vector(len: usize, size: f32) -> impl Strategy<Value = Vec<f32>> {
+    prop::collection::vec(-size..size, len)
+}
+
+fn array<const N: usize>(values: &[f32]) -> [f32; N] {
+    values.try_into().unwrap()
+}
+
+fn f64s(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&v| f64::from(v)).collect()
+}
+
+/// Softmax of the first `filled` scores in f64.
+fn softmax(scores: &[f32], filled: usize) -> Vec<f64> {
+    let scores = f64s(&scores[..filled]);
+    let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let exps: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
+    let total: f64 = exps.iter().sum();
+    exps.iter().map(|e| e / total).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn linear_equals_naive(
+        (inputs, outputs, weight, bias, x) in (1usize..80, 1usize..100).prop_flat_map(|(i, o)| {
+            (Just(i), Just(o), vector(i * o, 2.0), vector(o, 2.0), vector(i, 4.0))
+        })
+    ) {
+        let packed = Scalar::pack(&weight, &bias);
+        let mut y = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
+        Scalar::linear(&packed, &x, &mut y);
+        for o in 0..outputs {
+            let row = &weight[o * inputs..][..inputs];
+            let terms: Vec<f64> =
+                row.iter().zip(&x).map(|(w, x)| f64::from(*w) * f64::from(*x)).collect();
+            let exact = terms.iter().sum::<f64>() + f64::from(bias[o]);
+            // Backward error bound of a sum of n terms: n u sum|terms|.
+            let size = terms.iter().map(|t| t.abs()).sum::<f64>() + f64::from(bias[o].abs());
+            let bound = (inputs + 2) as f64 * f64::from(f32::EPSILON) * size;
+            prop_assert!((f64::from(y[o]) - exact).abs() <= bound);
+        }
+        prop_assert!(y[outputs..].iter().all(|&v| v == 0.0), "padding");
+    }
+
+    #[test]
+    fn layer_norm_equals_naive(
+        x in vector(D_MODEL, 50.0), weight in vector(D_MODEL, 2.0), bias in vector(D_MODEL, 2.0),
+        offset in -100.0f32..100.0,
+    ) {
+        let x: [f32; D_MODEL] = array(&x.iter().map(|v| v + offset).collect::<Vec<_>>());
+        let norm = Norm { weight: array(&weight), bias: array(&bias) };
+        let mut y = [0.0; D_MODEL];
+        Scalar::layer_norm(&x, &norm, &mut y);
+        let wide = f64s(&x);
+        let mean = wide.iter().sum::<f64>() / 64.0;
+        let variance = wide.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 64.0;
+        for i in 0..D_MODEL {
+            let exact = (wide[i] - mean) / (variance + NORM_EPS).sqrt() * f64::from(weight[i])
+                + f64::from(bias[i]);
+            prop_assert!((f64::from(y[i]) - exact).abs() < 2e-5, "{} {exact}", y[i]);
+        }
+    }
+
+    #[test]
+    fn gelu_equals_naive(x in vector(FF, 12.0)) {
+        let mut y: [f32; FF] = array(&x);
+        Scalar::gelu(&mut y);
+        for (x, y) in x.iter().zip(y) {
+            let exact = reference::gelu(f64::from(*x));
+            prop_assert!((f64::from(y) - exact).abs() < 1e-6 + 1e-6 * exact.abs(), "{x}: {y}");
+        }
+    }
+
+    #[test]
+    fn attention_equals_naive(
+        q in vector(HEAD_DIM, 6.0), k in vector(HEAD_DIM * WINDOW, 6.0),
+        v in vector(HEAD_DIM * WINDOW, 6.0), bias in vector(WINDOW, 6.0),
+        filled in 1usize..=WINDOW,
+    ) {
+        let q: [f32; HEAD_DIM] = array(&q);
+        let keys = std::array::from_fn(|d| array(&k[d * WINDOW..][..WINDOW]));
+        let values = std::array::from_fn(|s| array(&v[s * HEAD_DIM..][..HEAD_DIM]));
+        let mut row = [0.0; WINDOW];
+        Scalar::scores(&q, &keys, &array(&bias), &mut row);
+        for s in 0..WINDOW {
+            let dot: f64 = (0..HEAD_DIM).map(|d| f64::from(q[d]) * f64::from(keys[d][s])).sum();
+            let exact = dot / 8f64.sqrt() + f64::from(bias[s]);
+            prop_assert!((f64::from(row[s]) - exact).abs() < 1e-4);
+        }
+        let exact_row = softmax(&row, filled);
+        Scalar::softmax(&mut row, filled);
+        for s in 0..WINDOW {
+            let exact = exact_row.get(s).copied().unwrap_or(0.0);
+            prop_assert!((f64::from(row[s]) - exact).abs() < 1e-6);
+        }
+        prop_assert!(row[filled..].iter().all(|&p| p == 0.0));
+        let mut mixed = [0.0; HEAD_DIM];
+        Scalar::mix(&row, &values, &mut mixed);
+        for d in 0..HEAD_DIM {
+            let exact: f64 =
+                (0..WINDOW).map(|s| f64::from(row[s]) * f64::from(values[s][d])).sum();
+            prop_assert!((f64::from(mixed[d]) - exact).abs() < 1e-5);
+        }
+    }
+
+    /// Adding a constant to every score changes nothing that matters.
+    #[test]
+    fn softmax_is_shift_invariant(scores in vector(WINDOW, 8.0), shift in -64i32..64) {
+        let mut plain: [f32; WINDOW] = array(&scores);
+        let mut shifted = plain.map(|s| s + shift as f32);
+        Scalar::softmax(&mut plain, WINDOW);
+        Scalar::softmax(&mut shifted, WINDOW);
+        for (a, b) in plain.iter().zip(shifted) {
+            prop_assert!((a - b).abs() < 2e-5);
+        }
+    }
+}
+
+#[test]
+fn gelu_at_the_ends() {
+    let mut x = [0.0f32; FF];
+    x[..8].copy_from_slice(&[-0.0, 1e-30, -1e-30, 1e4, -1e4, 1e30, -1e30, f32::MAX]);
+    Scalar::gelu(&mut x);
+    assert_eq!(x[0], 0.0);
+    assert_eq!(x[1], 5e-31);
+    assert_eq!(x[2], -5e-31);
+    assert_eq!(x[3], 1e4);
+    assert_eq!(x[5], 1e30);
+    assert_eq!(x[7], f32::MAX);
+    assert!(x[4].abs() < 1e-30 && x[6].abs() < 1e-7, "{} {}", x[4], x[6]);
+}
+
+#[test]
+fn layer_norm_of_a_constant_is_the_offset() {
+    let norm = Norm { weight: [3.0; D_MODEL], bias: [0.25; D_MODEL] };
+    let mut y = [0.0; D_MODEL];
+    Scalar::layer_norm(&[1234.5; D_MODEL], &norm, &mut y);
+    assert_eq!(y, [0.25; D_MODEL]);
+}
+
+#[test]
+fn equal_scores_share_equally() {
+    for filled in 1..=WINDOW {
+        let mut row = [7.0; WINDOW];
+        Scalar::softmax(&mut row, filled);
+        for (s, p) in row.iter().enumerate() {
+            let expected = if s < filled { 1.0 / filled as f32 } else { 0.0 };
+            assert!((p - expected).abs() <= f32::EPSILON, "{filled} {s}");
+        }
+    }
+}
