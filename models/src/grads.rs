@@ -1,0 +1,90 @@
+//! What Burn's optimisers leave to us: groups of parameters and one norm over all gradients.
+
+use crate::encoder::Encoder;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{ElementConversion, Tensor};
+
+/// Parameters with and without weight decay.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ParameterGroups {
+    /// Weights of the linear layers.
+    pub matrices: Vec<ParamId>,
+    /// Everything else: biases, norms, age biases.
+    pub rest: Vec<ParamId>,
+}
+
+/// Sorts the encoder's parameters into groups.
+pub fn parameter_groups<B: AutodiffBackend>(model: &Encoder<B>) -> ParameterGroups {
+    struct Collect {
+        groups: ParameterGroups,
+        age_biases: Vec<ParamId>,
+    }
+    impl<B: AutodiffBackend> ModuleVisitor<B> for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+            let decayed = D == 2 && !self.age_biases.contains(&param.id);
+            let group = if decayed { &mut self.groups.matrices } else { &mut self.groups.rest };
+            group.push(param.id);
+        }
+    }
+    let age_biases = model.blocks.iter().map(|b| b.attention.age_bias.id).collect();
+    let mut collect = Collect { groups: ParameterGroups::default(), age_biases };
+    model.visit(&mut collect);
+    collect.groups
+}
+
+/// Scales all gradients down together where their joint Euclidean norm exceeds `norm_max`;
+/// returns the norm before.
+pub fn clip_global_norm<B: AutodiffBackend>(
+    model: &Encoder<B>,
+    grads: &mut [&mut GradientsParams],
+    norm_max: f64,
+) -> f64 {
+    let mut sum = SumOfSquares { grads, sum: 0.0 };
+    Visit::<B>::visit(model, &mut sum);
+    let norm = sum.sum.sqrt();
+    if norm > norm_max {
+        Visit::<B>::visit(model, &mut Scale { grads, factor: norm_max / norm });
+    }
+    norm
+}
+
+/// Keeps the backend parameter next to the visitor's lifetime parameters.
+struct Visit<B>(std::marker::PhantomData<B>);
+
+impl<B: AutodiffBackend> Visit<B> {
+    fn visit<V: ModuleVisitor<B>>(model: &Encoder<B>, visitor: &mut V) {
+        model.visit(visitor);
+    }
+}
+
+struct SumOfSquares<'a, 'b> {
+    grads: &'a mut [&'b mut GradientsParams],
+    sum: f64,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for SumOfSquares<'_, '_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        for grads in self.grads.iter() {
+            if let Some(g) = grads.get::<B::InnerBackend, D>(param.id) {
+                self.sum += (g.clone() * g).sum().into_scalar().elem::<f64>();
+            }
+        }
+    }
+}
+
+struct Scale<'a, 'b> {
+    grads: &'a mut [&'b mut GradientsParams],
+    factor: f64,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_, '_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        for grads in self.grads.iter_mut() {
+            if let Some(g) = grads.remove::<B::InnerBackend, D>(param.id) {
+                grads.register::<B::InnerBackend, D>(param.id, g.mul_scalar(self.factor));
+            }
+        }
+    }
+}
