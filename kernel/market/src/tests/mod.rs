@@ -1,1 +1,9 @@
-
+mod book_equals_naive;
+mod book_rules;
+mod databento_arl;
+mod features_equal_naive;
+mod features_laws;
+mod files;
+mod lobster_goog;
+mod speed;
+mod streams;
