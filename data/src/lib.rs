@@ -7,10 +7,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod databento;
+pub mod dbn;
 pub mod input;
 pub mod lobster;
+pub mod merge;
 mod queue;
 pub mod spec;
 pub mod synth;
 
-pub use spec::{FeedSpec, FeedSpecError, open_feed};
+pub use spec::{FeedSpec, FeedSpecError, open_feed, open_feeds};

@@ -92,10 +92,10 @@ fn find(
     let mut names = Vec::new();
     for i in 0..archive.len() {
         let entry = archive.by_index_raw(i).map_err(|e| damaged(path, &e))?;
-        if !entry.is_file() {
+        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+        if !entry.is_file() || is_resource_fork(&name) {
             continue;
         }
-        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
         names.push(name.clone());
         if !wanted(&name) {
             continue;
@@ -129,6 +129,11 @@ fn find(
         let detail = format!("no member fits; it holds: {}", shown.join(", "));
         format_error(&path.display().to_string(), detail)
     })
+}
+
+/// Archives made on macOS carry a shadow of each file.
+fn is_resource_fork(name: &str) -> bool {
+    name.rsplit('/').next().is_some_and(|base| base.starts_with("._"))
 }
 
 fn damaged(path: &Path, e: &zip::result::ZipError) -> FeedError {

@@ -13,4 +13,4 @@ mod stream;
 pub use archive::{member_names, open_member};
 pub use line::LineReader;
 pub use row::{Row, show};
-pub use stream::{Input, Progress, open, stream_error};
+pub use stream::{Input, Progress, open, open_where, stream_error};

@@ -88,6 +88,14 @@ impl<R: Read> Read for Counted<R> {
 /// name promises a compression that the content is not, if the compression is not supported, or
 /// if a zip archive does not hold exactly one file.
 pub fn open(path: &Path) -> Result<Input, FeedError> {
+    open_where(path, |_| true)
+}
+
+/// Opens `path` as [`open`] does; of a zip archive, the only member whose name `wanted` accepts.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_where(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Input, FeedError> {
     let name = path.display().to_string();
     let (file, total) = open_file(path)?;
     let progress = Progress::new(total);
@@ -95,7 +103,7 @@ pub fn open(path: &Path) -> Result<Input, FeedError> {
     let head = raw.fill_buf().map_err(|e| stream_error(&e, &name, 0))?;
     check_name(path, head)?;
     if is_zip(head) {
-        return archive::open_member(path, |_| true);
+        return archive::open_member(path, wanted);
     }
     let reader = decompress(Box::new(raw), &name)?;
     Ok(Input { reader, name, progress })

@@ -102,6 +102,5 @@ fn open_archive(path: &Path) -> Result<(Input, Input), FeedError> {
 /// Returns whether an archive member is the LOBSTER file of this kind.
 fn is_part(name: &str, part: &str) -> bool {
     let base = name.rsplit('/').next().unwrap_or(name);
-    let resource_fork = base.starts_with("._");
-    !resource_fork && base.contains(&format!("_{part}_")) && base.contains(".csv")
+    base.contains(&format!("_{part}_")) && base.contains(".csv")
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-pub use open::open_feed;
+pub use open::{open_feed, open_feeds};
 
 /// Every form of a feed, one a line, for help texts and errors.
 pub const FEED_FORMS: &str = "\

@@ -1,7 +1,8 @@
 //! From a feed's name to its events.
 
 use super::FeedSpec;
-use crate::lobster;
+use crate::merge::MergedSource;
+use crate::{databento, dbn, lobster};
 use ijk_core::{EventSource, FeedError, FeedErrorKind};
 
 const BARS: &str = "bars carry no events of the book: features and replay need ticks or depth";
@@ -18,10 +19,25 @@ pub fn open_feed(spec: &FeedSpec, seed: u64) -> Result<Box<dyn EventSource>, Fee
         FeedSpec::Lobster { message, orderbook } => {
             Ok(Box::new(lobster::open(message, orderbook.as_deref())?))
         }
+        FeedSpec::Dbn(path) => Ok(Box::new(dbn::open(path)?)),
+        FeedSpec::Databento(path) => Ok(Box::new(databento::open(path)?)),
         FeedSpec::Bars(_) => Err(no_events(spec, BARS)),
         FeedSpec::Ibkr => Err(no_events(spec, IBKR)),
         _ => Err(no_events(spec, "this build has no reader for it")),
     }
+}
+
+/// Opens several feeds as one, merged by receive time; a single one as it is.
+///
+/// # Errors
+/// As [`open_feed`] and [`MergedSource::new`].
+pub fn open_feeds(specs: &[FeedSpec], seed: u64) -> Result<Box<dyn EventSource>, FeedError> {
+    if let [spec] = specs {
+        return open_feed(spec, seed);
+    }
+    let open = |spec: &FeedSpec| Ok((spec.to_string(), open_feed(spec, seed)?));
+    let feeds = specs.iter().map(open).collect::<Result<Vec<_>, FeedError>>()?;
+    Ok(Box::new(MergedSource::new(feeds)?))
 }
 
 fn no_events(spec: &FeedSpec, detail: &str) -> FeedError {

@@ -1,0 +1,85 @@
+//! Stands between a stream and the DBN decoder: checks the prefix, counts bytes, and keeps a
+//! truncated compressed stream from looking like the end of the file.
+
+use crate::input::{show, stream_error};
+use ijk_core::{FeedError, FeedErrorKind};
+use std::io::{self, Read};
+
+/// `DBN`, the version, and the length of the metadata as u32.
+const PREFIX_BYTES: usize = 8;
+/// Metadata of the largest requests (all symbols of OPRA) stay below; more is a damaged length.
+const METADATA_BYTES_MAX: u64 = 256 << 20;
+
+pub(super) struct Guard<R> {
+    inner: R,
+    prefix: [u8; PREFIX_BYTES],
+    bytes: u64,
+}
+
+impl<R: Read> Guard<R> {
+    /// Reads and checks the prefix.
+    pub(super) fn new(mut inner: R, name: &str) -> Result<Guard<R>, FeedError> {
+        let mut prefix = [0u8; PREFIX_BYTES];
+        let mut have = 0;
+        while have < PREFIX_BYTES {
+            match inner.read(&mut prefix[have..]) {
+                Ok(0) => break,
+                Ok(n) => have += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(stream_error(&e, name, 0)),
+            }
+        }
+        let fail = |kind, detail| FeedError {
+            kind,
+            file: name.to_string(),
+            line: 0,
+            field: String::new(),
+            detail,
+        };
+        if have == 0 {
+            return Err(fail(FeedErrorKind::Format, "the file is empty; DBN was expected".into()));
+        }
+        if !b"DBN".starts_with(&prefix[..have.min(3)]) {
+            let detail = format!("expected 'DBN' at its start, found '{}'", show(&prefix[..have]));
+            return Err(fail(FeedErrorKind::Format, detail));
+        }
+        if have < PREFIX_BYTES {
+            let detail = format!("the stream ends inside its metadata, after {have} bytes");
+            return Err(fail(FeedErrorKind::Truncated, detail));
+        }
+        let guard = Guard { inner, prefix, bytes: 0 };
+        if guard.metadata_bytes() > METADATA_BYTES_MAX {
+            let detail = format!("a metadata length of {} bytes", guard.metadata_bytes());
+            return Err(fail(FeedErrorKind::Format, detail));
+        }
+        Ok(guard)
+    }
+
+    /// Returns the bytes before the first record.
+    pub(super) fn metadata_bytes(&self) -> u64 {
+        let [_, _, _, _, length @ ..] = self.prefix;
+        PREFIX_BYTES as u64 + u64::from(u32::from_le_bytes(length))
+    }
+
+    /// Returns the bytes handed out so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl<R: Read> Read for Guard<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let at = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        let n = if at < PREFIX_BYTES {
+            (&self.prefix[at..]).read(buf)?
+        } else {
+            // The decoder takes this kind for the end of the file.
+            self.inner.read(buf).map_err(|e| match e.kind() {
+                io::ErrorKind::UnexpectedEof => io::Error::new(io::ErrorKind::InvalidData, e),
+                _ => e,
+            })?
+        };
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
