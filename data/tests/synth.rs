@@ -121,7 +121,7 @@ fn the_same_seed_gives_the_same_bytes_for_ever() {
     assert_ne!(digest(&all), digest(&events(&SynthConfig { seed: 43, ..config })));
 }
 
-const GOLDEN: (usize, u64) = (0, 0);
+const GOLDEN: (usize, u64) = (14_513, 15_638_884_742_539_916_836);
 
 #[test]
 fn fewer_minutes_and_fewer_symbols_are_parts_of_the_larger_session() {
@@ -169,6 +169,10 @@ fn the_forecastable_part_is_there_and_goes_with_its_strength() {
     assert!((0.08..0.25).contains(&with.r2), "{with:?}");
     assert!((2.0..4.5).contains(&with.forecast_std_bps), "{with:?}");
     let without = synth_support::measure(&[101, 102], &[201, 202], 0.0);
+    assert!(with.label_std_bps > without.label_std_bps, "the drift moves prices");
+    assert!(with.above_2_bps > 0.2, "{with:?}");
+    let ofi = with.correlations.iter().find(|c| c.0 == "ofi5").expect("a feature");
+    assert!(ofi.1 > 0.2, "the signal shows in the order flow: {with:?}");
     assert!(without.forecast_std_bps < 0.6 * with.forecast_std_bps, "{without:?}");
 }
 

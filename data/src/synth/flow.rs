@@ -18,20 +18,20 @@ pub(super) enum Arrival {
 const ARRIVALS: [Arrival; 3] = [Arrival::Limit, Arrival::Cancel, Arrival::Market];
 
 /// Mean children per parent: row = parent, column = child (limit, cancel, market); spectral
-/// radius 0.67, so two thirds of all arrivals answer earlier ones.
-const BRANCHING: [[f64; 3]; 3] = [[0.35, 0.30, 0.01], [0.35, 0.25, 0.01], [0.50, 0.40, 0.25]];
+/// radius 0.78, so that most arrivals answer earlier ones.
+const BRANCHING: [[f64; 3]; 3] = [[0.42, 0.36, 0.012], [0.42, 0.32, 0.012], [0.60, 0.50, 0.25]];
 /// Share of the children in the fast kernel; the rest is slow.
-const FAST_SHARE: f64 = 0.6;
+const FAST_SHARE: f64 = 0.85;
 /// Decay of the two exponential kernels, 1/s: milliseconds of reaction, seconds of clustering.
-const DECAY: [f64; 2] = [60.0, 0.25];
+const DECAY: [f64; 2] = [100.0, 0.5];
 /// Mean arrivals a second over the day: limit, cancel, market.
-const MEAN_RATE: [f64; 3] = [3.10, 2.70, 0.34];
+const MEAN_RATE: [f64; 3] = [2.70, 2.35, 0.34];
 
 /// Returns activity relative to its daily mean at fraction `x` of the session: high at the open,
 /// lowest after noon, rising to the close (mean 1 to three places).
 pub(super) fn day_curve(x: f64) -> f64 {
     let y = x - 0.56;
-    0.62 + 3.45 * y * y + 0.9 * exp(-x * 14.0)
+    0.66 + 3.45 * y * y + 0.5 * exp(-x * 14.0)
 }
 
 /// Self-exciting arrivals of three types, simulated exactly by Ogata's thinning (Ogata 1981).
@@ -57,7 +57,7 @@ impl Hawkes {
     fn intensities(&self, activity: f64, scale: [f64; 3]) -> [f64; 3] {
         let mut rates = [0.0; 3];
         for (i, rate) in rates.iter_mut().enumerate() {
-            *rate = (self.base[i] * activity + self.excess[0][i] + self.excess[1][i]) * scale[i];
+            *rate = self.base[i] * activity * scale[i] + self.excess[0][i] + self.excess[1][i];
         }
         rates
     }
@@ -70,8 +70,8 @@ impl Hawkes {
     }
 
     /// Returns the next arrival within `left_s` seconds and the time until it, or `None` when
-    /// none falls into them. `activity` scales the exogenous rates, `scale` each type's whole
-    /// intensity; both hold until then.
+    /// none falls into them. `activity` and each type's `scale` multiply the exogenous rates
+    /// until then; the excited part is left alone, so that the process stays subcritical.
     pub(super) fn next(
         &mut self,
         left_s: f64,
@@ -112,9 +112,9 @@ impl Hawkes {
 /// Half-life of the signal, seconds of mean activity.
 pub(super) const SIGNAL_HALF_LIFE_S: f64 = 30.0;
 /// Drift of the reference price per unit of signal, ticks a second.
-const DRIFT_TICKS_PER_S: f64 = 0.19;
+const DRIFT_TICKS_PER_S: f64 = 0.35;
 /// Unpredictable part of the reference price, ticks per root second: own and common.
-const NOISE_TICKS: [f64; 2] = [1.25, 0.35];
+const NOISE_TICKS: [f64; 2] = [1.85, 0.45];
 /// Log-volatility: standard deviation and half-life, seconds.
 const VOL_OF_VOL: f64 = 0.40;
 const VOL_HALF_LIFE_S: f64 = 300.0;
@@ -143,7 +143,8 @@ impl Latent {
         let (rho, phi) = (keep(SIGNAL_HALF_LIFE_S), keep(VOL_HALF_LIFE_S));
         let scale = exp(VOL_OF_VOL * self.volatility - VOL_OF_VOL * VOL_OF_VOL);
         let noise = NOISE_TICKS[0] * own.normal() + NOISE_TICKS[1] * self.common.normal();
-        self.reference += scale * (DRIFT_TICKS_PER_S * strength * self.signal * dt + noise * dt.sqrt());
+        self.reference +=
+            scale * (DRIFT_TICKS_PER_S * strength * self.signal * dt + noise * dt.sqrt());
         self.signal = rho * self.signal + (1.0 - rho * rho).sqrt() * own.normal();
         self.volatility = phi * self.volatility + (1.0 - phi * phi).sqrt() * own.normal();
     }

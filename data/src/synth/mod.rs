@@ -1,6 +1,51 @@
 //! Synthetic order-flow sessions: seeded, streaming, order by order.
 //!
-//! TODO-DOC
+//! A session runs from 09:30 to 16:00 New York time of Monday 2025-03-03 for symbols `SYN0`,
+//! `SYN1`, ...: shares at about $100 with a one-cent tick, 120 to 200 thousand source rows each.
+//! The book at the open comes as derived snapshot records before the first row; then every row is
+//! one record. Receive time equals exchange time.
+//!
+//! # Model
+//!
+//! - Limit orders, cancels and market orders arrive as a three-type Hawkes process with two
+//!   exponential kernels (100/s and 0.5/s, branching ratio 0.78) whose exogenous rate follows a
+//!   U over the day; simulated exactly by thinning (Ogata, IEEE Trans. Inf. Theory 27, 1981).
+//! - A limit order rests at a Lomax-distributed distance from its side's best price, or improves
+//!   it where the reference price leaves room; sizes are round lots or log-normal. Cancels choose
+//!   by the same law or uniformly; the cancel rate grows with the number of orders. Market orders
+//!   take the oldest orders first, up to three levels; some meet hidden orders instead.
+//! - The reference price moves by noise (an own and a small common part, log-normal volatility)
+//!   and by a drift that a latent signal gives it. The book follows the reference because quotes
+//!   beyond it are cancelled or taken.
+//! - All latent time runs with the day's activity, so that a token means the same at any hour.
+//!
+//! # What can be forecast
+//!
+//! The signal is an Ornstein-Uhlenbeck process with a half-life of 30 s at mean activity. It
+//! drifts the reference price and tilts the sides of limit orders, cancels and market orders, so
+//! it shows in imbalance, order flow and trades. Measured on 2026-11-22 by
+//! `cargo test --release -p ijk-data --test synth -- --ignored --nocapture`: ordinary least
+//! squares on the twelve features of single tokens (ten rows), label mean(mid[k+1..k+20])/mid[k] - 1,
+//! eight train and eight test days:
+//!
+//! | | signal_strength 1 | signal_strength 0 |
+//! |---|---|---|
+//! | out-of-sample R² | 0.175 | 0.096 |
+//! | standard deviation of the forecast | 3.4 bps | 1.7 bps |
+//! | standard deviation of the label | 8.3 bps | 5.4 bps |
+//! | tokens with a forecast beyond 2 bps | 55 % | 22 % |
+//!
+//! What is left without the signal is the lag of the book behind the reference price.
+//!
+//! Deviations from real days, on purpose or not: ten-second returns are positively autocorrelated
+//! (the forecastable part; real ones hardly are), there are no opening and closing auctions, no
+//! news jumps, no other venues. `docs/synthetic-session.md` sets a day beside a real one.
+//!
+//! # Reproducibility
+//!
+//! ChaCha12 streams keyed by seed and symbol, integers, and exactly rounded floating point
+//! operations only (`ln` and `exp` are written out): the same seed gives the same bytes on every
+//! machine. A test holds the digest of a session.
 
 mod book;
 mod flow;

@@ -18,19 +18,21 @@ const SIDE_MIN: (usize, usize) = (12, 6);
 /// A side never holds more orders than this; the next arrival cancels.
 const SIDE_ORDER_COUNT_MAX: usize = 2_000;
 /// How the signal tilts the log-odds of the side of limit orders, cancels and market orders.
-const TILT: [f64; 3] = [0.42, 0.42, 0.50];
-/// How a reference away from the mid tilts the log-odds of cancels and market orders, per tick.
-const PULL: [f64; 2] = [0.25, 0.30];
+const TILT: [f64; 3] = [1.00, 0.80, 0.60];
+/// How a reference away from the mid tilts the same, per tick.
+const PULL: [f64; 3] = [0.30, 0.40, 0.35];
 /// Persistence of trade signs, and how it tilts the next one's log-odds.
 const HERD: (f64, f64) = (0.9, 0.8);
 /// A quote is fair this far from the reference, ticks.
 const FAIR_TICKS: f64 = 0.6;
 /// Probability that a limit order improves the best price where the reference allows it.
-const IMPROVE: f64 = 0.55;
+const IMPROVE: f64 = 0.70;
+/// How much larger such an order is.
+const IMPROVE_SIZE: i64 = 2;
 /// Distance of limit orders and cancels from the best: Lomax tail index, scale, most ticks.
 const DISTANCE: (f64, f64, i64) = (1.15, 3.0, 300);
 /// Share of market orders that meet a hidden order.
-const HIDDEN: f64 = 0.20;
+const HIDDEN: f64 = 0.36;
 
 /// The generator of one symbol.
 #[derive(Clone, Debug)]
@@ -87,7 +89,8 @@ impl SymbolFlow {
             for n in 0..(ORDER_COUNT_TARGET / 2.0) as i64 {
                 let distance = if n < 5 { n } else { self.distance() };
                 let tick = self.fair_rank(side) - distance;
-                self.add(side, tick);
+                let size = self.size();
+                self.add(side, tick, size);
             }
         }
         let flags = RowFlags::SNAPSHOT.with(RowFlags::DERIVED);
@@ -111,7 +114,8 @@ impl SymbolFlow {
         let orders = self.book.order_count(Side::Bid) + self.book.order_count(Side::Ask);
         let fullness = (orders as f64 / ORDER_COUNT_TARGET).clamp(0.4, 2.5);
         let left = STEP_S - self.offset_s;
-        match self.hawkes.next(left, activity, [1.0, fullness, 1.0], &mut self.deviates) {
+        match self.hawkes.next(left, activity, [1.0 / fullness, fullness, 1.0], &mut self.deviates)
+        {
             Some((arrival, wait_s)) => {
                 self.offset_s += wait_s;
                 self.hawkes.excite(arrival);
@@ -166,7 +170,7 @@ impl SymbolFlow {
     }
 
     fn on_limit(&mut self) {
-        let buys = logistic(TILT[0] * self.signal());
+        let buys = logistic(TILT[0] * self.signal() + PULL[0] * self.reference_gap());
         let side = if self.deviates.chance(buys) { Side::Bid } else { Side::Ask };
         self.limit(side);
     }
@@ -182,19 +186,21 @@ impl SymbolFlow {
         } else {
             best.min(cap) - self.distance()
         };
-        self.add(side, rank);
+        // Who moves the quote shows size: a new best level is not thinner than the one it beats.
+        let size = if rank > best { IMPROVE_SIZE * self.size() } else { self.size() };
+        self.add(side, rank, size);
     }
 
-    fn add(&mut self, side: Side, rank: i64) {
+    fn add(&mut self, side: Side, rank: i64, qty: i64) {
         self.last_id += 1;
         let tick = (rank * side.sign()).max(1);
-        let order = Resting { id: self.last_id, tick, qty: self.size() };
+        let order = Resting { id: self.last_id, tick, qty };
         self.book.add(side, order);
         self.emit(EventKind::Add, side, order, order.qty);
     }
 
     fn on_cancel(&mut self) {
-        let tilt = TILT[1] * self.signal() + PULL[0] * self.reference_gap();
+        let tilt = TILT[1] * self.signal() + PULL[1] * self.reference_gap();
         let asks = self.book.order_count(Side::Ask) as f64 * exp(tilt);
         let bids = self.book.order_count(Side::Bid) as f64 * exp(-tilt);
         let side = if self.deviates.chance(asks / (asks + bids)) { Side::Ask } else { Side::Bid };
@@ -239,9 +245,8 @@ impl SymbolFlow {
     }
 
     fn on_market(&mut self) {
-        let odds = TILT[2] * self.signal()
-            + PULL[1] * self.reference_gap()
-            + HERD.1 * self.sign_memory;
+        let odds =
+            TILT[2] * self.signal() + PULL[2] * self.reference_gap() + HERD.1 * self.sign_memory;
         let buys = self.deviates.chance(logistic(odds));
         let resting = if buys { Side::Ask } else { Side::Bid };
         let sign = if buys { 1.0 } else { -1.0 };
