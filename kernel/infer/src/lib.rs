@@ -3,7 +3,7 @@
 //! The encoder is causal, looks back over a band of [`shape::WINDOW`] tokens and knows position
 //! only as a learned bias by age. A key or value once computed therefore stays valid while it is
 //! inside the band, and one new token costs one token's work. The result equals the batch forward
-//! over the whole sequence with the same banded mask ([`reference`]) up to rounding.
+//! over the whole sequence with the same banded mask ([`mod@reference`]) up to rounding.
 //!
 //! ```text
 //! Weights::from_bytes ──▶ Encoder::new ──▶ encoder.step(&mut EncoderState, features) ──▶ forecast
@@ -11,6 +11,8 @@
 //! ```
 
 #![forbid(unsafe_code)]
+// The kernels index several arrays with one subscript, as their formulas do.
+#![allow(clippy::needless_range_loop)]
 
 mod encoder;
 mod forward;

@@ -93,7 +93,8 @@ impl Scaler {
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     scale_bps: [f32; HORIZON_COUNT],
-    /// 2 ln(scale), what a change of unit adds to a log-variance.
+    /// 2 ln(scale), what a change of unit adds to a log-variance. The one value that takes a
+    /// logarithm of the system's library: in f64, then rounded, so its last bits do not show.
     log_scale_squared: [f32; HORIZON_COUNT],
 }
 

@@ -1,10 +1,11 @@
 //! Laws of the streaming encoder.
+#![allow(clippy::needless_range_loop)] // formulas by subscript
 
 mod common;
 
-use ijk_core::EnsembleForecast;
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::HORIZON_COUNT;
+use ijk_core::{EnsembleForecast, HorizonForecast};
 use ijk_infer::reference::{self, ReferenceForecast};
 use ijk_infer::shape::{HEADS, LAYERS, WINDOW};
 use ijk_infer::{AttentionProbe, AttentionRow, Encoder, EncoderState, Weights};
@@ -16,13 +17,15 @@ fn run(encoder: &Encoder, tokens: &[Token]) -> Vec<EnsembleForecast> {
     tokens.iter().map(|t| encoder.step(&mut state, t)).collect()
 }
 
+fn numbers(member: &[HorizonForecast]) -> Vec<f32> {
+    let five = |f: &HorizonForecast| [f.logits[0], f.logits[1], f.logits[2], f.mean_bps, f.log_var];
+    member.iter().flat_map(five).collect()
+}
+
 /// Bits of everything a forecast says.
 fn bits(forecast: &EnsembleForecast) -> Vec<u32> {
-    let horizons = forecast.members.iter().flatten();
-    let numbers = horizons.flat_map(|f| {
-        [f.logits[0], f.logits[1], f.logits[2], f.mean_bps, f.log_var].map(f32::to_bits)
-    });
-    numbers.chain([forecast.member_count]).collect()
+    let numbers = forecast.members.iter().flat_map(|m| numbers(m));
+    numbers.map(f32::to_bits).chain([forecast.member_count]).collect()
 }
 
 fn largest_difference(
@@ -206,12 +209,6 @@ fn five_members_equal_five_single_runs() {
         let alone = run(&Encoder::new(&single), &tokens);
         for (a, b) in together.iter().zip(&alone) {
             assert_eq!(b.member_count, 1);
-            let numbers = |f: &[ijk_core::HorizonForecast]| -> Vec<u32> {
-                let all = f
-                    .iter()
-                    .flat_map(|f| [f.logits[0], f.logits[1], f.logits[2], f.mean_bps, f.log_var]);
-                all.map(f32::to_bits).collect()
-            };
             assert_eq!(numbers(&a.members[member]), numbers(&b.members[0]));
         }
     }
@@ -324,4 +321,18 @@ fn log_variance_is_clamped_and_scaled() {
 fn a_state_of_another_encoder_is_refused() {
     let (one, two) = (Encoder::new(&common::model(1)), Encoder::new(&common::model(2)));
     one.step(&mut EncoderState::new(&two), &[0.0; FEATURE_COUNT]);
+}
+
+/// The portable kernels give these bits in any build and on any x86-64. A change here means
+/// that recorded sessions no longer replay bit for bit.
+#[test]
+fn portable_bits_are_pinned() {
+    let tokens = common::tokens("bits", 200);
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for forecast in run(&Encoder::new(&common::model(2)), &tokens) {
+        for word in bits(&forecast) {
+            hash = (hash ^ u64::from(word)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+    assert_eq!(hash, 0x433c_a15c_d24e_c8ed, "found {hash:#018x}");
 }

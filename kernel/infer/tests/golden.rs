@@ -1,5 +1,6 @@
 //! Against PyTorch in float64 (`scripts/golden/encoder.py`): each kernel, the streaming encoder
 //! and the f64 reference.
+#![allow(clippy::needless_range_loop)] // formulas by subscript
 
 mod common;
 

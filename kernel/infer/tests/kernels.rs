@@ -1,4 +1,5 @@
 //! Each kernel against its formula in f64.
+#![allow(clippy::needless_range_loop)] // formulas by subscript
 
 use ijk_infer::kernels::{Kernels, Norm, OUTPUT_BLOCK, Scalar};
 use ijk_infer::reference;

@@ -110,7 +110,10 @@ fn foreign_feature_set_is_refused() {
 fn bad_metadata_is_named() {
     let array = |v: &str| format!("[{}]", [v; 12].join(","));
     let shape = |from: &str, to: &str| {
-        let good = r#"{"features":12,"d_model":64,"heads":8,"layers":6,"ff":256,"window":64,"horizons":[1,5,10,20],"members":1}"#;
+        let good = concat!(
+            r#"{"features":12,"d_model":64,"heads":8,"layers":6,"ff":256,"window":64,"#,
+            r#""horizons":[1,5,10,20],"members":1}"#
+        );
         assert!(good.contains(from));
         good.replace(from, to)
     };

@@ -26,7 +26,7 @@ pub fn exp(x: f32) -> f32 {
     let n = rounded - ROUNDER;
     let r = (x - n * LN2_HIGH) - n * LN2_LOW;
     let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_2e-3;
+    p = p * r + 1.398_199_9e-3;
     p = p * r + 8.333_452e-3;
     p = p * r + 4.166_579_6e-2;
     p = p * r + 1.666_666_5e-1;

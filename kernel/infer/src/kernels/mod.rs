@@ -1,6 +1,6 @@
 //! The small kernels that the forward pass is written over.
 //!
-//! [`forward`](crate::forward) is generic over [`Kernels`]; an implementation brings its own
+//! The forward pass is generic over [`Kernels`]; an implementation brings its own
 //! packing of linear layers and its own loops, never another order of operations in the model.
 //! [`scalar`] is always compiled and is what any other implementation is tested against.
 

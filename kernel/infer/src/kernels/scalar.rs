@@ -85,7 +85,7 @@ impl Kernels for Scalar {
     #[inline]
     fn gelu(x: &mut [f32; FF]) {
         // (1 + tanh u) / 2 = 1 / (1 + e^(-2u))
-        const MINUS_2_SQRT_2_OVER_PI: f32 = -1.595_769_1;
+        const MINUS_2_SQRT_2_OVER_PI: f32 = -1.595_769_2;
         for x in x {
             let u = *x + 0.044_715 * (*x * *x * *x);
             *x /= 1.0 + exp(MINUS_2_SQRT_2_OVER_PI * u);
@@ -99,7 +99,7 @@ impl Kernels for Scalar {
         bias: &[f32; WINDOW],
         scores: &mut [f32; WINDOW],
     ) {
-        const INV_SQRT_HEAD_DIM: f32 = 0.353_553_4;
+        const INV_SQRT_HEAD_DIM: f32 = 0.353_553_38;
         let (scores, _) = scores.as_chunks_mut::<OUTPUT_BLOCK>();
         let (bias, _) = bias.as_chunks::<OUTPUT_BLOCK>();
         for (block, (scores, bias)) in scores.iter_mut().zip(bias).enumerate() {
