@@ -421,6 +421,10 @@ impl SimExchange {
 }
 
 impl Venue for SimExchange {
+    fn finish(&mut self, now: RecvTs) {
+        SimExchange::finish(self, now);
+    }
+
     fn on_market(&mut self, ev: &MarketEvent) {
         if !self.mid_event {
             self.process_until(ev.ts_receive);

@@ -60,4 +60,8 @@ pub trait Venue {
     /// Returns the next report delivered at or before `now`, with its time of delivery, in the
     /// order of delivery.
     fn poll(&mut self, now: RecvTs) -> Option<(RecvTs, VenueReport)>;
+
+    /// The run ends at `now`: a simulated session is over, day orders expire. A real venue has
+    /// its own clock and ignores this.
+    fn finish(&mut self, now: RecvTs);
 }

@@ -1,0 +1,495 @@
+//! The kernel: one function per input, each readable top to bottom.
+
+use super::state::InstrumentState;
+use super::{Input, Outputs, Probe, Stage};
+use ijk_core::config::Config;
+use ijk_core::features::Token;
+use ijk_core::record::{
+    ControlCommand, ControlKind, DecisionReason, DecisionRecord, ParentCommand, ParentRecord,
+    ParentStatus, RefusalRecord, RunEnd,
+};
+use ijk_core::{
+    DepthKind, EnsembleForecast, Instrument, InstrumentId, MarketEvent, ParentId, Px, Qty, RecvTs,
+    ReportKind, Side, VenueReport, limits,
+};
+use ijk_execution::{ExecutionEngine, Intent, IntentBuf, ParentSpec};
+use ijk_infer::{Encoder, EncoderState};
+use ijk_risk::{Gate, TradingState};
+use ijk_sizing::{Sizer, SizingInput, SizingOutcome};
+
+/// Why a kernel cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// No instrument, or more than the kernel serves.
+    #[error("{0} instruments: the kernel serves 1 to {max}", max = limits::INSTRUMENT_COUNT_MAX)]
+    InstrumentCount(usize),
+    /// `features.stride` is zero.
+    #[error("features.stride is 0: a token needs at least one event")]
+    Stride,
+    /// Sizing settings.
+    #[error("sizing: {0}")]
+    Sizing(#[from] ijk_sizing::SizingConfigError),
+    /// Execution settings.
+    #[error("execution: {0}")]
+    Execution(#[from] ijk_execution::ExecutionConfigError),
+    /// Risk settings.
+    #[error("risk: {0}")]
+    Risk(#[from] ijk_risk::RiskConfigError),
+}
+
+/// What a kernel is built from.
+pub struct KernelParts<'a> {
+    /// Effective settings.
+    pub config: &'a Config,
+    /// Instrument table of the run.
+    pub instruments: &'a [Instrument],
+    /// How each instrument's feed describes its book.
+    pub depths: &'a [DepthKind],
+    /// The ensemble; without one the kernel executes outside parents only.
+    pub encoder: Option<Encoder>,
+}
+
+/// The decision core of up to 64 instruments.
+pub struct Kernel {
+    config: Config,
+    states: Vec<InstrumentState>,
+    encoder: Option<Encoder>,
+    sizer: Sizer,
+    execution: ExecutionEngine,
+    gate: Gate,
+    intents: IntentBuf,
+    counts: RunEnd,
+    finishing: bool,
+    last_decision: u64,
+}
+
+impl Kernel {
+    /// Builds a kernel and takes all its memory.
+    ///
+    /// # Errors
+    /// [`KernelError`] names the setting that cannot be used.
+    pub fn new(parts: KernelParts<'_>) -> Result<Kernel, KernelError> {
+        let KernelParts { config, instruments, depths, encoder } = parts;
+        let count = instruments.len();
+        if count == 0 || count > limits::INSTRUMENT_COUNT_MAX || depths.len() != count {
+            return Err(KernelError::InstrumentCount(count));
+        }
+        if config.features.stride == 0 {
+            return Err(KernelError::Stride);
+        }
+        let states = instruments
+            .iter()
+            .zip(depths)
+            .map(|(instrument, &depth)| {
+                let rings = encoder.as_ref().map(EncoderState::new);
+                InstrumentState::new(instrument, depth, config.features.stride, rings)
+            })
+            .collect();
+        let mut execution = ExecutionEngine::new(&config.execution, instruments)?;
+        let risk = &config.risk;
+        execution.set_child_limits(Qty(risk.max_order_qty), risk.max_order_notional_usd);
+        Ok(Kernel {
+            config: config.clone(),
+            states,
+            encoder,
+            sizer: Sizer::new(&config.sizing)?,
+            execution,
+            gate: Gate::new(&config.risk, instruments)?,
+            intents: IntentBuf::new(),
+            counts: RunEnd {
+                market_records: 0,
+                rows: 0,
+                tokens: 0,
+                decisions: 0,
+                orders: 0,
+                fills: 0,
+            },
+            finishing: false,
+            last_decision: 0,
+        })
+    }
+
+    /// Takes one input. `now` must not decrease.
+    pub fn on_input<O: Outputs, P: Probe>(
+        &mut self,
+        now: RecvTs,
+        input: &Input<'_>,
+        out: &mut O,
+        probe: &mut P,
+    ) {
+        probe.enter();
+        self.last_decision = 0;
+        match input {
+            Input::Market(ev) => self.on_market(now, ev, out, probe),
+            Input::Report(report) => self.on_report(now, report, out),
+            Input::Parent(command) => self.on_parent(now, command, out),
+            Input::Control(command) => self.on_control(now, command, out),
+            Input::Timer => self.on_timer(now, out),
+        }
+        self.execution.drain_changes(|record| out.parent(now, record));
+        probe.leave(self.last_decision);
+    }
+
+    fn on_market<O: Outputs, P: Probe>(
+        &mut self,
+        now: RecvTs,
+        ev: &MarketEvent,
+        out: &mut O,
+        probe: &mut P,
+    ) {
+        let Some(state) = self.states.get_mut(ev.instrument.index()) else {
+            debug_assert!(false, "Invariant: events name instruments of the table.");
+            return;
+        };
+        self.counts.market_records += 1;
+        state.apply(now, ev);
+        probe.stamp(Stage::Book);
+        let token = state.features.on_record(ev, &state.book);
+        probe.stamp(Stage::Features);
+        if !ev.ends_row() {
+            return;
+        }
+        self.counts.rows += 1;
+        if let Some(mid) = state.mid() {
+            self.gate.on_mark(now, ev.instrument, mid);
+        }
+        if let Some(token) = token {
+            self.on_token(now, ev.instrument, &token, out, probe);
+        }
+        let view = self.states[ev.instrument.index()].view(now);
+        self.execution.on_market(ev.instrument, &view, &mut self.intents);
+        probe.stamp(Stage::Slicer);
+        self.route_intents(now, out);
+        probe.stamp(Stage::Risk);
+    }
+
+    fn on_token<O: Outputs, P: Probe>(
+        &mut self,
+        now: RecvTs,
+        instrument: InstrumentId,
+        token: &Token,
+        out: &mut O,
+        probe: &mut P,
+    ) {
+        self.counts.tokens += 1;
+        let state = &mut self.states[instrument.index()];
+        state.on_token(now, token);
+        self.execution.set_market_estimates(
+            instrument,
+            state.vol_bps_per_day(now),
+            state.volume_per_day(now),
+        );
+        let (Some(encoder), Some(rings)) = (&self.encoder, &mut state.encoder) else {
+            return;
+        };
+        let forecast = encoder.step(rings, &token.features);
+        probe.stamp(Stage::Encoder);
+        let decision = self.decide(now, instrument, token, &forecast);
+        self.last_decision = decision.decision_id;
+        probe.stamp(Stage::Sizing);
+        out.decision(now, &decision);
+    }
+
+    /// Turns one token and its forecast into a decision, and into a parent where it trades.
+    fn decide(
+        &mut self,
+        now: RecvTs,
+        instrument: InstrumentId,
+        token: &Token,
+        forecast: &EnsembleForecast,
+    ) -> DecisionRecord {
+        self.counts.decisions += 1;
+        let position = self.gate.position(instrument);
+        let blocked = self.reason_not_to_size(now, instrument, token, forecast);
+        let outcome = match blocked {
+            Some(reason) => {
+                let target = if reason == DecisionReason::Session { Qty::ZERO } else { position };
+                idle(reason, target)
+            }
+            None => self.size(now, instrument, token, forecast, position),
+        };
+        let mut reason = outcome.reason;
+        let parent_id = if outcome.target == position {
+            ParentId(0)
+        } else {
+            self.follow_target(now, instrument, position, outcome.target, &mut reason)
+        };
+        DecisionRecord {
+            decision_id: self.counts.decisions,
+            token_index: token.index,
+            event_index: token.event_index,
+            ts_exchange: token.ts,
+            features: token.features,
+            mid: self.states[instrument.index()].mid().unwrap_or(0.0),
+            mean_bps: outcome.mean_bps,
+            epistemic_var: outcome.epistemic_var,
+            aleatoric_var: outcome.aleatoric_var,
+            edge_lower_bps: outcome.edge_lower_bps,
+            cost_bps: outcome.cost_bps,
+            kelly_fraction: outcome.kelly_fraction,
+            target: outcome.target,
+            position,
+            parent_id,
+            instrument,
+            reason,
+            reserved: 0,
+            forecast: *forecast,
+            reserved2: 0,
+        }
+    }
+
+    fn reason_not_to_size(
+        &self,
+        now: RecvTs,
+        instrument: InstrumentId,
+        token: &Token,
+        forecast: &EnsembleForecast,
+    ) -> Option<DecisionReason> {
+        let state = &self.states[instrument.index()];
+        let session = state.instrument.session;
+        // Twice the slicer's own cut-off: what is held is flattened while parents still start.
+        let cut_off_s = self.config.execution.no_new_before_close_s.saturating_mul(2);
+        let last_entry_ns =
+            session.close_ns.saturating_sub(cut_off_s.saturating_mul(1_000_000_000));
+        if !token.two_sided || !state.book.is_trusted() || state.mid().is_none() {
+            Some(DecisionReason::BadBook)
+        } else if now.0 < session.open_ns || now.0 >= last_entry_ns {
+            Some(DecisionReason::Session)
+        } else if token.index < self.config.features.warm_up_tokens {
+            Some(DecisionReason::WarmUp)
+        } else if forecast.member_count == 0 {
+            Some(DecisionReason::BadForecast)
+        } else {
+            None
+        }
+    }
+
+    fn size(
+        &self,
+        now: RecvTs,
+        instrument: InstrumentId,
+        token: &Token,
+        forecast: &EnsembleForecast,
+        position: Qty,
+    ) -> SizingOutcome {
+        let state = &self.states[instrument.index()];
+        let mid = state.mid().unwrap_or(0.0);
+        let equity_usd = self.config.run.equity_usd + self.gate.pnl_usd();
+        let unit_usd = mid * state.instrument.qty_as_f64(Qty(1));
+        // Fees have a minimum an order: price them at the size a full position would have.
+        let typical_usd = equity_usd * self.config.sizing.position_fraction_max;
+        let typical = Qty(((typical_usd / unit_usd) as i64).max(state.instrument.lot.0));
+        let px = Px::from_f64(mid).unwrap_or_default();
+        let fee_bps =
+            ijk_venue::fees::estimate_bps(&self.config.fees, &state.instrument, px, typical);
+        self.sizer.decide(&SizingInput {
+            forecast,
+            mid,
+            spread_bps: 1e4 * (token.ask.0.0 - token.bid.0.0) as f64 * 1e-9 / mid,
+            fee_bps_per_side: fee_bps,
+            position,
+            equity_usd,
+            notional_per_unit_usd: unit_usd,
+            lot: state.instrument.lot,
+            vol_bps_per_day: state.vol_bps_per_day(now),
+            tokens_per_day: state.tokens_per_day(now),
+            may_add_risk: self.gate.state() == TradingState::Active && !self.finishing,
+        })
+    }
+
+    /// Starts a parent towards `target`, or stops one that works the other way.
+    fn follow_target(
+        &mut self,
+        now: RecvTs,
+        instrument: InstrumentId,
+        position: Qty,
+        target: Qty,
+        reason: &mut DecisionReason,
+    ) -> ParentId {
+        let delta = target.0 - position.0;
+        let side = if delta > 0 { Side::Bid } else { Side::Ask };
+        if let Some(active) = self.execution.active_parent(instrument) {
+            if self.execution.parent(active).is_some_and(|p| p.side != side) {
+                self.execution.stop_parent(active, &mut self.intents);
+            }
+            *reason = DecisionReason::Busy;
+            return ParentId(0);
+        }
+        let view = self.states[instrument.index()].view(now);
+        let spec = ParentSpec {
+            instrument,
+            side,
+            qty: Qty(delta.abs()),
+            horizon_ns: (self.config.sizing.parent_horizon_s * 1e9) as u64,
+            urgency: self.config.sizing.parent_urgency,
+            decision_id: self.counts.decisions,
+            source_line: 0,
+        };
+        self.execution.start_parent(now, &spec, &view).unwrap_or(ParentId(0))
+    }
+
+    /// Lets the slicer act on one instrument and takes its intents through the gate.
+    fn work_parents<O: Outputs>(&mut self, now: RecvTs, instrument: InstrumentId, out: &mut O) {
+        let view = self.states[instrument.index()].view(now);
+        self.execution.on_market(instrument, &view, &mut self.intents);
+        self.route_intents(now, out);
+    }
+
+    /// Sends every intent that the gate approves; tells the slicer of every one it refuses.
+    fn route_intents<O: Outputs>(&mut self, now: RecvTs, out: &mut O) {
+        for i in 0..self.intents.len() {
+            let Some(intent) = self.intents.get(i) else { break };
+            match intent {
+                Intent::Cancel(cancel) => out.cancel(now, cancel),
+                Intent::New(order) => {
+                    let quote = self.states[order.instrument.index()].quote();
+                    match self.gate.check(now, order, &quote) {
+                        Ok(approved) => {
+                            self.counts.orders += 1;
+                            self.execution.on_sent(&order);
+                            out.order(now, approved);
+                        }
+                        Err(code) => {
+                            self.execution.on_refused(&order);
+                            let record =
+                                RefusalRecord { order, code: code as u16, reserved: [0; 6] };
+                            out.refusal(now, &record);
+                        }
+                    }
+                }
+            }
+        }
+        self.intents.clear();
+    }
+
+    fn on_report<O: Outputs>(&mut self, now: RecvTs, report: &VenueReport, out: &mut O) {
+        let Some(state) = self.states.get(report.instrument.index()) else {
+            return;
+        };
+        let view = state.view(now);
+        // A report the order table refuses (duplicate fill, unknown order) must not move the
+        // ledger either: both see the same reports or neither does.
+        if self.execution.on_report(report, &view).is_ok() {
+            if report.kind == ReportKind::Fill {
+                self.counts.fills += 1;
+            }
+            let booked = self.gate.on_report(now, report);
+            debug_assert!(booked.is_ok(), "Invariant: both ledgers accept the same reports.");
+        }
+        self.work_parents(now, report.instrument, out);
+    }
+
+    fn on_parent<O: Outputs>(&mut self, now: RecvTs, command: &ParentCommand, out: &mut O) {
+        let Some(state) = self.states.get(command.instrument.index()) else {
+            return;
+        };
+        let view = state.view(now);
+        let spec = ParentSpec {
+            instrument: command.instrument,
+            side: command.side,
+            qty: command.qty,
+            horizon_ns: command.horizon_ns,
+            urgency: command.urgency,
+            decision_id: 0,
+            source_line: command.source_line,
+        };
+        let started = if self.finishing || self.gate.state() == TradingState::Killed {
+            false
+        } else {
+            self.execution.start_parent(now, &spec, &view).is_ok()
+        };
+        if started {
+            self.work_parents(now, command.instrument, out);
+        } else {
+            out.parent(now, &refused_parent(now, command, state.mid().unwrap_or(0.0)));
+        }
+    }
+
+    fn on_control<O: Outputs>(&mut self, now: RecvTs, command: &ControlCommand, out: &mut O) {
+        match command.kind {
+            ControlKind::Kill => {
+                self.gate.kill(now);
+                self.execution.stop_all(&mut self.intents);
+            }
+            ControlKind::Finish => {
+                self.finishing = true;
+                self.execution.stop_all(&mut self.intents);
+            }
+            ControlKind::FeedLost => {
+                if let Some(state) = self.states.get_mut(command.instrument.index()) {
+                    state.feed_lost = true;
+                }
+            }
+        }
+        self.route_intents(now, out);
+    }
+
+    fn on_timer<O: Outputs>(&mut self, now: RecvTs, out: &mut O) {
+        for i in 0..self.states.len() {
+            self.work_parents(now, InstrumentId(i as u16), out);
+        }
+    }
+
+    /// Returns when the core next wants a [`Input::Timer`], if nothing else comes.
+    pub fn next_deadline(&self) -> Option<RecvTs> {
+        self.execution.next_deadline()
+    }
+
+    /// Returns the counts so far.
+    pub fn counts(&self) -> RunEnd {
+        self.counts
+    }
+
+    /// Returns the risk gate, for its ledger.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Returns whether parents are still at work.
+    pub fn is_working(&self) -> bool {
+        self.gate.working_count() > 0
+    }
+
+    /// Returns the book counters of one instrument.
+    pub fn book(&self, instrument: InstrumentId) -> Option<&ijk_market::Book> {
+        self.states.get(instrument.index()).map(|s| &s.book)
+    }
+}
+
+/// A sizing outcome that changes nothing.
+fn idle(reason: DecisionReason, target: Qty) -> SizingOutcome {
+    SizingOutcome {
+        target,
+        reason,
+        mean_bps: 0.0,
+        epistemic_var: 0.0,
+        aleatoric_var: 0.0,
+        edge_lower_bps: 0.0,
+        cost_bps: 0.0,
+        kelly_fraction: 0.0,
+    }
+}
+
+fn refused_parent(now: RecvTs, command: &ParentCommand, mid: f64) -> ParentRecord {
+    ParentRecord {
+        ts_start: now,
+        ts_end: now,
+        qty: command.qty,
+        filled: Qty::ZERO,
+        working: Qty::ZERO,
+        unsent: Qty::ZERO,
+        abandoned: command.qty,
+        arrival_mid: mid,
+        filled_value: 0.0,
+        fee_e9: 0,
+        mid,
+        decision_id: 0,
+        source_line: command.source_line,
+        parent_id: ParentId(0),
+        instrument: command.instrument,
+        side: command.side,
+        urgency: command.urgency,
+        status: ParentStatus::Refused,
+        reserved: [0; 3],
+    }
+}

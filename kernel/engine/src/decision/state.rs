@@ -1,0 +1,134 @@
+//! What the core keeps per instrument.
+
+use ijk_core::features::Token;
+use ijk_core::record::Level;
+use ijk_core::{DepthKind, EventKind, Instrument, MarketEvent, RecvTs, Side};
+use ijk_execution::MarketView;
+use ijk_infer::EncoderState;
+use ijk_market::{Book, FeatureEngine};
+use ijk_risk::Quote;
+
+/// Index of `rv_bps` among the twelve features.
+const RV_BPS: usize = 9;
+/// Trading day assumed where the session has no bounds.
+const DAY_NS: u64 = 24 * 3_600 * 1_000_000_000;
+
+/// Book, features, encoder rings and running measures of one instrument.
+pub(crate) struct InstrumentState {
+    pub instrument: Instrument,
+    pub book: Book,
+    pub features: FeatureEngine,
+    pub encoder: Option<EncoderState>,
+    /// Visible volume of the session so far.
+    pub volume_qty: i64,
+    /// Receive time of the last record.
+    pub last_event: RecvTs,
+    /// Set by a lost feed, cleared by the next record.
+    pub feed_lost: bool,
+    first_token: Option<RecvTs>,
+    token_count: u64,
+    rv_bps: f64,
+}
+
+impl InstrumentState {
+    pub fn new(
+        instrument: &Instrument,
+        depth: DepthKind,
+        stride: u32,
+        encoder: Option<EncoderState>,
+    ) -> InstrumentState {
+        InstrumentState {
+            instrument: *instrument,
+            book: Book::new(depth, instrument),
+            features: FeatureEngine::new(stride),
+            encoder,
+            volume_qty: 0,
+            last_event: RecvTs(0),
+            feed_lost: false,
+            first_token: None,
+            token_count: 0,
+            rv_bps: 0.0,
+        }
+    }
+
+    /// Applies one record to everything but the features.
+    pub fn apply(&mut self, now: RecvTs, ev: &MarketEvent) {
+        self.book.apply(ev);
+        if let Some((qty, _)) = ev.visible_trade() {
+            self.volume_qty = self.volume_qty.saturating_add(qty.0);
+        }
+        self.last_event = now;
+        self.feed_lost = matches!(ev.kind, EventKind::Gap);
+    }
+
+    /// Notes a closed token for the running volatility.
+    pub fn on_token(&mut self, now: RecvTs, token: &Token) {
+        self.first_token.get_or_insert(now);
+        self.token_count += 1;
+        self.rv_bps = token.features[RV_BPS];
+    }
+
+    /// Returns the quote an order would be priced on.
+    pub fn quote(&self) -> Quote {
+        let level = |side| {
+            self.book.best(side).map_or_else(Level::default, |l| Level { px: l.px, qty: l.qty })
+        };
+        Quote {
+            bid: level(Side::Bid),
+            ask: level(Side::Ask),
+            ts: self.last_event,
+            trusted: self.book.is_trusted() && !self.feed_lost,
+        }
+    }
+
+    /// Returns what the execution engine sees.
+    pub fn view(&self, now: RecvTs) -> MarketView {
+        let quote = self.quote();
+        MarketView {
+            now,
+            bid: quote.bid,
+            ask: quote.ask,
+            two_sided: quote.trusted && is_two_sided(&quote.bid, &quote.ask),
+            volume_qty: self.volume_qty,
+            session_close_ns: self.instrument.session.close_ns,
+        }
+    }
+
+    /// Returns the mid in currency, or `None` without two uncrossed sides.
+    pub fn mid(&self) -> Option<f64> {
+        let quote = self.quote();
+        is_two_sided(&quote.bid, &quote.ask)
+            .then(|| (quote.bid.px.as_f64() + quote.ask.px.as_f64()) / 2.0)
+    }
+
+    /// Returns tokens a trading day at the pace so far.
+    pub fn tokens_per_day(&self, now: RecvTs) -> f64 {
+        self.token_count as f64 * self.days_per_elapsed(now)
+    }
+
+    /// Returns visible volume a trading day at the pace so far, quantity units.
+    pub fn volume_per_day(&self, now: RecvTs) -> f64 {
+        self.volume_qty as f64 * self.days_per_elapsed(now)
+    }
+
+    fn days_per_elapsed(&self, now: RecvTs) -> f64 {
+        let session = self.instrument.session;
+        let day_ns = if session.close_ns == u64::MAX {
+            DAY_NS
+        } else {
+            session.close_ns.saturating_sub(session.open_ns)
+        };
+        let elapsed_ns = self.first_token.map_or(0, |t| now.since_ns(t)).max(1);
+        day_ns as f64 / elapsed_ns as f64
+    }
+
+    /// Returns realised volatility in basis points a day: per-token volatility scaled by the
+    /// square root of tokens a day.
+    pub fn vol_bps_per_day(&self, now: RecvTs) -> f64 {
+        self.rv_bps * self.tokens_per_day(now).sqrt()
+    }
+}
+
+fn is_two_sided(bid: &Level, ask: &Level) -> bool {
+    bid.qty.0 > 0 && ask.qty.0 > 0 && bid.px < ask.px
+}
