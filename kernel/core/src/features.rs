@@ -60,7 +60,7 @@ pub struct Token {
     pub bid: (crate::Px, crate::Qty),
     /// Best ask at the close.
     pub ask: (crate::Px, crate::Qty),
-    /// False while the book has never had both sides: the features are then all zero and the
-    /// token must not be traded on.
+    /// False where the book lacks a side at the close (or the mid is not positive): features that
+    /// need a mid are then zero and the token must not be traded on.
     pub two_sided: bool,
 }

@@ -1,8 +1,8 @@
 //! The book by level: one quantity a price.
 
-use crate::book::qty_valid;
-use crate::book::{Applied, BookConfig, BookCounts, LEVEL_QTY_MAX, Level, Notes, Standing};
+use crate::applied::{LEVEL_QTY_MAX, Standing, qty_valid};
 use crate::ladder::{Ladder, key_of, px_of};
+use crate::{Applied, BookConfig, BookCounts, Level, Notes};
 use ijk_core::{EventKind, MarketEvent, Px, Qty, Side};
 
 /// A book by level. Events of single orders are applied by their side, price and quantity.
@@ -26,7 +26,7 @@ impl L2Book {
         let mut notes = Notes::NONE;
         let changed = self.change(ev, &mut notes);
         let sides = &self.sides;
-        self.standing.finish(changed, notes, || is_crossed(&sides[0], &sides[1]))
+        self.standing.finish(ev, changed, notes, || is_crossed(&sides[0], &sides[1]))
     }
 
     fn change(&mut self, ev: &MarketEvent, notes: &mut Notes) -> bool {
@@ -130,13 +130,6 @@ impl L2Book {
             side.clear();
         }
         self.standing.trusted = true;
-    }
-
-    /// See [`crate::Book::clear`].
-    pub fn clear(&mut self) {
-        let changed = self.sides.iter().any(|s| s.len() > 0);
-        self.clear_levels();
-        self.standing.finish(changed, Notes::NONE, || false);
     }
 
     /// See [`crate::Book::best`].

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod applied;
 pub mod book;
 pub mod features;
 mod id_map;
@@ -18,7 +19,8 @@ mod order_arena;
 #[cfg(test)]
 mod tests;
 
-pub use book::{Applied, Book, BookConfig, BookCounts, Level, Notes};
+pub use applied::{Applied, BookCounts, Notes};
+pub use book::{Book, BookConfig, Level};
 pub use features::FeatureEngine;
 pub use l2::L2Book;
 pub use l3::{L3Book, OrderView};

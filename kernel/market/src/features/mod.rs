@@ -25,7 +25,7 @@ mod trades;
 use crate::Book;
 use ewma::Ewma;
 use ijk_core::features::{FEATURE_COUNT, Token};
-use ijk_core::{ExchTs, MarketEvent, RowFlags};
+use ijk_core::{ExchTs, MarketEvent, RowFlags, Side};
 use ofi::{MISSING, Top};
 use trades::Trades;
 
@@ -37,10 +37,10 @@ pub struct FeatureEngine {
     rows: u32,
     /// A record that is not derived has been seen.
     started: bool,
-    /// Book after the last row; `None` before the first.
-    top: Option<Top>,
-    /// The book's change count that `top` belongs to.
-    change_count: u64,
+    /// Bids and asks after the last row.
+    tops: [Top; 2],
+    /// There has been a row.
+    any_row: bool,
     ofi1: f64,
     ofi5: f64,
     trades: Trades,
@@ -60,8 +60,8 @@ impl FeatureEngine {
             stride: stride.max(1),
             rows: 0,
             started: false,
-            top: None,
-            change_count: 0,
+            tops: [Top::EMPTY; 2],
+            any_row: false,
             ofi1: 0.0,
             ofi5: 0.0,
             trades: Trades::default(),
@@ -105,27 +105,25 @@ impl FeatureEngine {
     #[inline]
     fn end_row(&mut self, book: &Book) {
         self.rows += 1;
-        let Some(before) = &self.top else {
-            self.top = Some(Top::of(book));
-            self.change_count = book.change_count();
+        let [bids, asks] = &mut self.tops;
+        if !self.any_row {
+            self.any_row = true;
+            *bids = Top::of(book, Side::Bid);
+            *asks = Top::of(book, Side::Ask);
             return;
-        };
-        // A row that leaves the book as it was has no order flow.
-        if self.change_count != book.change_count() {
-            let after = Top::of(book);
-            let (first, sum) = ofi::flow(before, &after);
-            self.ofi1 += first;
-            self.ofi5 += sum;
-            self.top = Some(after);
-            self.change_count = book.change_count();
         }
+        // Quantity that comes to the bid counts for, quantity that comes to the ask against.
+        let bid = bids.advance(book, Side::Bid);
+        let ask = asks.advance(book, Side::Ask);
+        self.ofi1 += bid.0 - ask.0;
+        self.ofi5 += bid.1 - ask.1;
     }
 
     fn close(&mut self, ev: &MarketEvent) -> Token {
-        let top = self.top.unwrap_or(Top::EMPTY);
-        let (bid, ask) = (top.bids[0], top.asks[0]);
+        let [bids, asks] = &self.tops;
+        let (bid, ask) = (bids.levels[0], asks.levels[0]);
         let (bid_qty, ask_qty) = (bid.qty.0 as f64, ask.qty.0 as f64);
-        let (bid_depth, ask_depth) = top.depth();
+        let (bid_depth, ask_depth) = (bids.depth(), asks.depth());
         // Prices stay in 1e-9 units: every feature is a ratio of prices.
         let (bid_px, ask_px) = (bid.px.0 as f64, ask.px.0 as f64);
         let mid = (bid_px + ask_px) / 2.0;

@@ -1,4 +1,4 @@
-//! The best five levels of both sides, and the order flow between two of them.
+//! The best five levels of a side, and the order flow from one row to the next.
 
 use crate::{Book, Level};
 use ijk_core::limits::FEATURE_LEVEL_COUNT;
@@ -7,54 +7,51 @@ use ijk_core::{Px, Qty, Side};
 /// A level that is not there: size 0 at price 0.
 pub(super) const MISSING: Level = Level { px: Px(0), qty: Qty(0) };
 
-/// The best five levels of each side; [`MISSING`] beyond the last.
+/// The best five levels of one side; [`MISSING`] beyond the last.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Top {
-    pub(super) bids: [Level; FEATURE_LEVEL_COUNT],
-    pub(super) asks: [Level; FEATURE_LEVEL_COUNT],
+    pub(super) levels: [Level; FEATURE_LEVEL_COUNT],
+    /// The book's change count of this side when the levels were read.
+    change_count: u64,
 }
 
 impl Top {
-    pub(super) const EMPTY: Top =
-        Top { bids: [MISSING; FEATURE_LEVEL_COUNT], asks: [MISSING; FEATURE_LEVEL_COUNT] };
+    pub(super) const EMPTY: Top = Top { levels: [MISSING; FEATURE_LEVEL_COUNT], change_count: 0 };
 
     #[inline]
-    pub(super) fn of(book: &Book) -> Top {
-        let mut top = Top::EMPTY;
-        book.levels(Side::Bid, &mut top.bids);
-        book.levels(Side::Ask, &mut top.asks);
-        top
+    pub(super) fn of(book: &Book, side: Side) -> Top {
+        let mut levels = [MISSING; FEATURE_LEVEL_COUNT];
+        book.levels(side, &mut levels);
+        Top { levels, change_count: book.change_count(side) }
     }
 
-    /// Returns the summed sizes of bids and of asks.
-    pub(super) fn depth(&self) -> (f64, f64) {
-        let sum = |levels: &[Level]| levels.iter().fold(0.0, |sum, l| sum + l.qty.0 as f64);
-        (sum(&self.bids), sum(&self.asks))
-    }
-}
-
-/// Returns the order flow imbalance of the best level and summed over all five: eₙ of Cont,
-/// Kukanov, Stoikov (2014) at each.
-#[inline]
-pub(super) fn flow(before: &Top, after: &Top) -> (f64, f64) {
-    let mut first = 0.0;
-    let mut sum = 0.0;
-    for k in 0..FEATURE_LEVEL_COUNT {
-        let bid = side_flow(Side::Bid, before.bids[k], after.bids[k]);
-        let ask = side_flow(Side::Ask, before.asks[k], after.asks[k]);
-        let e = bid - ask;
-        if k == 0 {
-            first = e;
+    /// Reads the levels again and returns what came to the side (positive) or left it
+    /// (negative), at the best level and summed over all five. A side that did not change has no
+    /// flow and is not read.
+    #[inline]
+    pub(super) fn advance(&mut self, book: &Book, side: Side) -> (f64, f64) {
+        if book.change_count(side) == self.change_count {
+            return (0.0, 0.0);
         }
-        sum += e;
+        let after = Top::of(book, side);
+        let mut flows = [0.0; FEATURE_LEVEL_COUNT];
+        for (k, flow) in flows.iter_mut().enumerate() {
+            *flow = level_flow(side, self.levels[k], after.levels[k]);
+        }
+        *self = after;
+        (flows[0], flows.iter().sum())
     }
-    (first, sum)
+
+    /// Returns the summed sizes.
+    pub(super) fn depth(&self) -> f64 {
+        self.levels.iter().map(|l| l.qty.0 as f64).sum()
+    }
 }
 
-/// Quantity that came to (positive) or left (negative) one side at one level. A level there only
-/// after the event came with all its size; one there only before left with all of it.
+/// One side's part of eₙ (Cont, Kukanov, Stoikov 2014) at one level. A level there only after the
+/// row came with all its size; one there only before left with all of it.
 #[inline]
-fn side_flow(side: Side, before: Level, after: Level) -> f64 {
+fn level_flow(side: Side, before: Level, after: Level) -> f64 {
     let came = after.qty.0 > 0 && (before.qty.0 == 0 || !side.better(before.px, after.px));
     let left = before.qty.0 > 0 && (after.qty.0 == 0 || !side.better(after.px, before.px));
     let size = |counts: bool, level: Level| if counts { level.qty.0 as f64 } else { 0.0 };

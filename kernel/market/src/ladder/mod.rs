@@ -175,22 +175,21 @@ impl<V: Copy + Default> Ladder<V> {
     pub(crate) fn descend(&self, mut f: impl FnMut(i64, &V) -> bool) {
         let mut cell = self.window.highest();
         let mut far = self.far.len();
-        loop {
-            let near_key = cell.map(|c| self.window.key(c));
-            let far_level = far.checked_sub(1).map(|i| &self.far[i]);
-            let go_on = match (cell, far_level) {
-                (None, None) => return,
-                (Some(c), far_level) if far_level.is_none_or(|l| near_key > Some(l.0)) => {
-                    cell = self.window.next_below(c);
-                    f(self.window.key(c), self.window.value(c))
+        while let Some(c) = cell {
+            let key = self.window.key(c);
+            while far > 0 && self.far[far - 1].0 > key {
+                far -= 1;
+                if !f(self.far[far].0, &self.far[far].1) {
+                    return;
                 }
-                (_, Some(level)) => {
-                    far -= 1;
-                    f(level.0, &level.1)
-                }
-                (Some(_), None) => return,
-            };
-            if !go_on {
+            }
+            if !f(key, self.window.value(c)) {
+                return;
+            }
+            cell = self.window.next_below(c);
+        }
+        for (key, value) in self.far[..far].iter().rev() {
+            if !f(*key, value) {
                 return;
             }
         }

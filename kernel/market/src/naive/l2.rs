@@ -1,7 +1,8 @@
 //! The book by level as two tree maps.
 
+use crate::BookConfig;
 use crate::Notes;
-use crate::book::{BookConfig, LEVEL_QTY_MAX};
+use crate::applied::LEVEL_QTY_MAX;
 use ijk_core::{EventKind, MarketEvent, Side};
 use std::collections::BTreeMap;
 

@@ -1,10 +1,12 @@
 //! Both books against their tree-map oracles, after every event, near and far from the window.
 
 use super::streams::{TICK, Wildness, events};
-use crate::naive::{l2::NaiveL2, l3::NaiveL3};
+use crate::naive::l2::NaiveL2;
+use crate::naive::l3::{NaiveL3, NaiveQueue};
 use crate::{Book, BookConfig, BookCounts, L3Book, Level, Notes};
 use ijk_core::{DepthKind, MarketEvent, Px, Qty, Side};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const SIDES: [Side; 2] = [Side::Bid, Side::Ask];
 
@@ -53,13 +55,13 @@ fn check_l2(events: &[MarketEvent], config: &BookConfig) -> Result<usize, TestCa
     for ev in events {
         let before = naive.sides.clone();
         let was_crossed = naive.crossed();
-        let changes = book.change_count();
+        let changes = SIDES.map(|s| book.change_count(s));
         let applied = book.apply(ev);
         let notes = naive.apply(ev);
         prop_assert_eq!(applied.notes, notes, "{:?}", ev);
         prop_assert_eq!(applied.crossed, naive.crossed());
         prop_assert_eq!(applied.changed, before != naive.sides, "{:?}", ev);
-        prop_assert_eq!(book.change_count() > changes, applied.changed);
+        check_change_counts(&book, changes, |s| before[s] != naive.sides[s])?;
         prop_assert_eq!(book.is_crossed(), naive.crossed());
         prop_assert_eq!(book.is_trusted(), naive.trusted);
         tally(&mut counts, notes);
@@ -109,10 +111,12 @@ fn check_l3(events: &[MarketEvent], config: &BookConfig) -> Result<usize, TestCa
     for ev in events {
         let was_crossed = naive.crossed();
         let before = naive.sides.clone();
+        let changes = SIDES.map(|s| book.change_count(s));
         let applied = book.apply(ev);
         let notes = naive.apply(ev);
         prop_assert_eq!(applied.notes, notes, "{:?}", ev);
         prop_assert_eq!(applied.crossed, naive.crossed());
+        check_change_counts(&book, changes, |s| levels_differ(&before[s], &naive.sides[s]))?;
         // A replaced order may leave everything as it was and still count as a change.
         prop_assert!(applied.changed || before == naive.sides, "{:?}", ev);
         prop_assert_eq!(book.is_trusted(), naive.trusted);
@@ -128,6 +132,24 @@ fn check_l3(events: &[MarketEvent], config: &BookConfig) -> Result<usize, TestCa
     }
     prop_assert_eq!(book.counts(), &counts);
     Ok(far)
+}
+
+/// A side that changed must say so.
+fn check_change_counts(
+    book: &Book,
+    before: [u64; 2],
+    changed: impl Fn(usize) -> bool,
+) -> Result<(), TestCaseError> {
+    for side in SIDES {
+        let grew = book.change_count(side) > before[side as usize];
+        prop_assert!(grew || !changed(side as usize));
+    }
+    Ok(())
+}
+
+fn levels_differ(a: &BTreeMap<i64, NaiveQueue>, b: &BTreeMap<i64, NaiveQueue>) -> bool {
+    a.len() != b.len()
+        || a.iter().any(|(px, q)| b.get(px).map(NaiveQueue::total) != Some(q.total()))
 }
 
 fn wild() -> impl Strategy<Value = Wildness> {

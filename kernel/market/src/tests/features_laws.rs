@@ -23,9 +23,9 @@ fn check(a: &[Token], b: &[Token], factor: [f64; FEATURE_COUNT]) -> Result<(), T
     prop_assert_eq!(a.len(), b.len());
     for (a, b) in a.iter().zip(b) {
         prop_assert_eq!(a.two_sided, b.two_sided);
-        for i in 0..FEATURE_COUNT {
-            let (x, y) = (a.features[i] * factor[i], b.features[i]);
-            prop_assert!(factor[i].is_nan() || close(x, y), "feature {}: {} {}", i, x, y);
+        for (i, factor) in factor.iter().enumerate() {
+            let (x, y) = (a.features[i] * factor, b.features[i]);
+            prop_assert!(factor.is_nan() || close(x, y), "feature {}: {} {}", i, x, y);
         }
     }
     Ok(())

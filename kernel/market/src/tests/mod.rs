@@ -2,6 +2,7 @@ mod book_equals_naive;
 mod book_rules;
 mod databento_arl;
 mod features_equal_naive;
+mod features_golden;
 mod features_laws;
 mod files;
 mod lobster_goog;

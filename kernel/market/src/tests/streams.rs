@@ -57,7 +57,7 @@ fn qty(wild: Wildness) -> impl Strategy<Value = i64> {
         60 => 1..60i64,
         3 => Just(0i64),
         nonsense => prop_oneof![
-            Just(-1i64), Just(i64::MIN), Just(i64::MAX), Just(crate::book::LEVEL_QTY_MAX)
+            Just(-1i64), Just(i64::MIN), Just(i64::MAX), Just(crate::applied::LEVEL_QTY_MAX)
         ],
     ]
 }
