@@ -6,6 +6,7 @@ use common::{PlainBook, real};
 use ijk_core::{EventKind, EventSource, RowFlags, Side};
 use ijk_data::input::{LineReader, open, open_member};
 use ijk_data::lobster;
+use proptest::prelude::*;
 use std::io::Read;
 
 /// Parses an order book row the slow way: (bids, asks) as (price in 1e-9, quantity).
@@ -130,4 +131,102 @@ fn times_are_utc_and_kinds_are_those_of_the_format() {
     assert_eq!(trade, (ijk_core::Qty(1), Some(Side::Bid)));
     assert_eq!(messages[5].visible_trade(), None);
     assert_eq!(messages[5].px.0, 100_505_000_000);
+}
+
+/// One step of a made-up session: what to do, to which order or price, how much.
+type Step = (u8, u8, u8);
+
+/// Keeps every order and writes LOBSTER files of `n` levels: a message appears only if what it
+/// changes is in view, as in the real files; the rest moves the deep book silently.
+struct Writer {
+    orders: Vec<(u64, Side, i64, i64)>,
+    book: PlainBook,
+    n: usize,
+    messages: String,
+    books: String,
+}
+
+impl Writer {
+    fn view(&self) -> [Vec<(i64, i64)>; 2] {
+        [self.book.top(Side::Bid, self.n), self.book.top(Side::Ask, self.n)]
+    }
+
+    fn step(&mut self, at: usize, (what, which, qty): Step) {
+        let qty = i64::from(qty % 50) + 1;
+        let before = self.view();
+        let (code, id, side, px, qty) = if what % 3 == 0 || self.orders.is_empty() {
+            let side = if which & 1 == 0 { Side::Bid } else { Side::Ask };
+            let px = 1_000_000 - side.sign() * 100 * (1 + i64::from(which / 2 % 12));
+            self.orders.push((at as u64 + 1, side, px, qty));
+            (1, at as u64 + 1, side, px, qty)
+        } else {
+            let index = which as usize % self.orders.len();
+            let (id, side, px, left) = self.orders[index];
+            let code = 2 + what % 3;
+            let qty = if code == 3 { left } else { qty.min(left) };
+            self.orders[index].3 -= qty;
+            self.orders.retain(|o| o.3 > 0);
+            (code, id, side, px, -qty)
+        };
+        let levels = if side == Side::Bid { &mut self.book.bids } else { &mut self.book.asks };
+        *levels.entry(px).or_default() += qty;
+        levels.retain(|_, q| *q > 0);
+        let after = self.view();
+        if before == after {
+            return;
+        }
+        let (sign, size) = (side.sign(), qty.abs());
+        self.messages.push_str(&format!("{}.5,{code},{id},{size},{px},{sign}\n", 34_200 + at));
+        let row: Vec<String> = (0..self.n)
+            .map(|i| {
+                let (ap, aq) = after[1].get(i).copied().unwrap_or((9_999_999_999, 0));
+                let (bp, bq) = after[0].get(i).copied().unwrap_or((-9_999_999_999, 0));
+                format!("{ap},{aq},{bp},{bq}")
+            })
+            .collect();
+        self.books.push_str(&row.join(","));
+        self.books.push('\n');
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_honest_session_has_no_mismatch_and_rebuilds(
+        steps in proptest::collection::vec(any::<Step>(), 40..300),
+        n in 1usize..6,
+        skipped in 0usize..30,
+    ) {
+        let mut writer = Writer {
+            orders: Vec::new(), book: PlainBook::default(), n,
+            messages: String::new(), books: String::new(),
+        };
+        for (at, step) in steps.iter().enumerate() {
+            writer.step(at, *step);
+            // Files begin with a book that is already full.
+            if at == skipped {
+                writer.messages.clear();
+                writer.books.clear();
+            }
+        }
+        prop_assume!(!writer.messages.is_empty());
+        let day = lobster::FileDay::from_name("X_2012-06-21_a_message_1.csv").unwrap();
+        let (m, b) = (writer.messages.as_bytes(), writer.books.as_bytes());
+        let mut source = lobster::from_readers(m, "m", b, "b", day);
+        let (rows, _) = check(&mut source, LineReader::new(b, "b"));
+        prop_assert_eq!(rows as usize, writer.books.lines().count());
+        prop_assert_eq!(source.repairs().level_mismatches, 0);
+    }
+}
+
+#[test]
+fn a_level_that_no_message_explains_is_counted_and_followed() {
+    let messages = "34200.1,1,11,100,1000000,1\n34200.2,1,12,50,990000,1\n";
+    // Two levels; in the second row the ask changes its size and the bid gains 51, not 50.
+    let books = "1010000,5,1000000,100,1020000,5,-9999999999,0\n\
+                 1010000,6,1000000,100,1020000,5,990000,51\n";
+    let day = lobster::FileDay::from_name("X_2012-06-21_a_message_1.csv").unwrap();
+    let mut source = lobster::from_readers(messages.as_bytes(), "m", books.as_bytes(), "b", day);
+    check(&mut source, LineReader::new(books.as_bytes(), "b"));
+    assert_eq!(source.repairs().level_mismatches, 2);
+    assert_eq!(source.repairs().levels_revealed, 0);
 }
