@@ -7,8 +7,8 @@
 //!
 //! Controls follow SEC rule 15c3-5 and Commission Delegated Regulation (EU) 2017/589 (RTS 6): size,
 //! value, collar, position and exposure with all working orders at worst case, loss, message rate,
-//! duplicates, stale data, self-match, hours, kill switch. A limit or an input that is missing, zero,
-//! negative or not a number refuses. The codes stand in `docs/risk-codes.md`.
+//! duplicates, stale data, self-match, hours, kill switch. A limit or an input that is missing,
+//! zero, negative or not a number refuses. The codes stand in `docs/risk-codes.md`.
 //!
 //! No clock, no allocation after [`Gate::new`], exact integer money (1e-18 dollars in 128 bits).
 
@@ -21,6 +21,7 @@ mod gate;
 mod ledger;
 mod limits;
 mod recent;
+mod view;
 mod working;
 
 pub use approved::Approved;

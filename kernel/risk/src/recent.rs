@@ -200,7 +200,7 @@ mod tests {
             let mut naive: VecDeque<u64> = VecDeque::new();
             let mut x = seed | 1;
             for _ in 0..6_000 {
-                x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
                 let id = (x >> 11) % span + 1;
                 let fresh = !naive.contains(&id);
                 if fresh {

@@ -1,0 +1,137 @@
+//! The gate's own ledger against the venue's reports, faithful and faulty.
+
+use crate::rig::*;
+use ijk_core::{ClientOrderId, ExecId, InstrumentId, Px, Qty, ReportKind, Side};
+use ijk_risk::{LedgerError, RiskCode, TradingState};
+
+#[test]
+fn a_life_of_an_order() {
+    let mut rig = Rig::new(&wide());
+    let order = rig.pass(Side::Bid, 100, dollars(100));
+    let ack = rig.report(ReportKind::Ack, &order, 0, 100, Px(0));
+    rig.gate.on_report(rig.now, &ack).unwrap();
+    assert_eq!(rig.gate.worst_case_position(A), (100, 0));
+    rig.fill(&order, 30, 70, dollars(100)).unwrap();
+    assert_eq!((rig.gate.position(A), rig.gate.worst_case_position(A)), (Qty(30), (100, 30)));
+    let refused = rig.report(ReportKind::CancelReject, &order, 0, 70, Px(0));
+    rig.gate.on_report(rig.now, &refused).unwrap();
+    assert_eq!(rig.gate.working_count(), 1);
+    rig.end(&order, 70).unwrap();
+    assert_eq!((rig.gate.position(A), rig.gate.worst_case_position(A)), (Qty(30), (30, 30)));
+    assert_eq!((rig.gate.working_count(), rig.gate.state()), (0, TradingState::Active));
+}
+
+#[test]
+fn every_end_frees_the_rest() {
+    for kind in [ReportKind::Reject, ReportKind::Canceled, ReportKind::Expired] {
+        let mut rig = Rig::new(&wide());
+        let order = rig.pass(Side::Ask, 50, dollars(100));
+        let qty = if kind == ReportKind::Reject { 0 } else { 50 };
+        let report = rig.report(kind, &order, qty, 0, Px(0));
+        rig.gate.on_report(rig.now, &report).unwrap();
+        assert_eq!((rig.gate.working_count(), rig.gate.worst_case_position(A)), (0, (0, 0)));
+        // Told twice, it is no fault; nor is a late acknowledgement.
+        rig.gate.on_report(rig.now, &report).unwrap();
+        let ack = rig.report(ReportKind::Ack, &order, 0, 50, Px(0));
+        rig.gate.on_report(rig.now, &ack).unwrap();
+        assert_eq!(rig.gate.state(), TradingState::Active);
+    }
+}
+
+#[test]
+fn a_repeated_execution_is_booked_once() {
+    let mut rig = Rig::new(&wide());
+    let order = rig.pass(Side::Bid, 100, dollars(100));
+    let fill = rig.report(ReportKind::Fill, &order, 40, 60, dollars(100));
+    rig.gate.on_report(rig.now, &fill).unwrap();
+    let again = rig.gate.on_report(rig.now, &fill);
+    assert_eq!(again, Err(LedgerError::RepeatedExecution(order.client_order_id)));
+    assert_eq!((rig.gate.position(A), rig.gate.state()), (Qty(40), TradingState::Active));
+    rig.fill(&order, 60, 0, dollars(100)).unwrap();
+    assert_eq!(rig.gate.on_report(rig.now, &fill), again);
+    assert_eq!((rig.gate.position(A), rig.gate.state()), (Qty(100), TradingState::Active));
+}
+
+/// Each row: how a valid report of 40 of 100 is spoilt, the error, position and open quantity
+/// after it. All halt.
+#[test]
+fn faulty_reports_halt() {
+    type Spoil = fn(&mut ijk_core::VenueReport);
+    let id = ClientOrderId(1);
+    let rows: [(Spoil, LedgerError, i64, i64); 12] = [
+        (|r| r.client_order_id.0 = 77, LedgerError::UnknownOrder(ClientOrderId(77)), 40, 140),
+        (|r| r.client_order_id.0 = 0, LedgerError::UnknownOrder(ClientOrderId(0)), 40, 140),
+        (|r| r.exec_id = ExecId(0), LedgerError::BadFill(id), 0, 100),
+        (|r| r.px = Px(0), LedgerError::BadFill(id), 0, 100),
+        (|r| r.px = Px(-1), LedgerError::BadFill(id), 0, 100),
+        (|r| r.qty = Qty(0), LedgerError::BadFill(id), 0, 100),
+        (|r| r.qty = Qty(i64::MIN), LedgerError::BadFill(id), 0, 100),
+        (
+            |r| r.leaves = Qty(59),
+            LedgerError::LeavesMismatch { id, reported: 59, open: 60 },
+            40,
+            100,
+        ),
+        (
+            |r| (r.qty, r.leaves) = (Qty(101), Qty(0)),
+            LedgerError::Overfill { id, qty: 101, open: 100 },
+            101,
+            101,
+        ),
+        (|r| r.side = Side::Ask, LedgerError::Mismatch(id), 40, 100),
+        (|r| r.instrument = B, LedgerError::Mismatch(id), 40, 100),
+        (|r| (r.px, r.qty) = (Px(i64::MAX), Qty(1_000)), LedgerError::Overflow(id), 0, 100),
+    ];
+    for (spoil, error, position, worst_long) in rows {
+        let mut rig = Rig::new(&wide());
+        let order = rig.pass(Side::Bid, 100, dollars(100));
+        let mut fill = rig.report(ReportKind::Fill, &order, 40, 60, dollars(100));
+        spoil(&mut fill);
+        assert_eq!(rig.gate.on_report(rig.now, &fill), Err(error));
+        assert_eq!(rig.gate.state(), TradingState::Halted, "{error:?}");
+        assert_eq!(rig.gate.position(A), Qty(position), "{error:?}");
+        assert_eq!(rig.gate.worst_case_position(A).0, worst_long, "{error:?}");
+        rig.wait(10);
+        let next = rig.order(Side::Ask, 1, dollars(101));
+        assert_eq!(rig.check(next), Err(RiskCode::Halted));
+    }
+}
+
+#[test]
+fn faulty_ends_halt_and_keep_the_worst_case() {
+    let mut rig = Rig::new(&wide());
+    let order = rig.pass(Side::Bid, 100, dollars(100));
+    let id = order.client_order_id;
+    let want = LedgerError::LeavesMismatch { id, reported: 90, open: 100 };
+    assert_eq!(rig.end(&order, 90), Err(want));
+    assert_eq!(rig.gate.worst_case_position(A), (100, 0));
+    assert_eq!(rig.gate.state(), TradingState::Halted);
+    // The right end still frees it.
+    rig.end(&order, 100).unwrap();
+    assert_eq!(rig.gate.worst_case_position(A), (0, 0));
+    let unknown = ijk_core::NewOrder { client_order_id: ClientOrderId(9), ..order };
+    assert_eq!(rig.end(&unknown, 100), Err(LedgerError::UnknownOrder(ClientOrderId(9))));
+}
+
+#[test]
+fn a_fill_after_the_end_is_booked_and_halts() {
+    let mut rig = Rig::new(&wide());
+    let order = rig.pass(Side::Ask, 100, dollars(100));
+    rig.end(&order, 100).unwrap();
+    let late = rig.fill(&order, 100, 0, dollars(100));
+    assert_eq!(late, Err(LedgerError::FillAfterEnd(order.client_order_id)));
+    assert_eq!((rig.gate.position(A), rig.gate.state()), (Qty(-100), TradingState::Halted));
+}
+
+#[test]
+fn a_fill_of_no_known_instrument_is_not_booked() {
+    let mut rig = Rig::new(&wide());
+    let order = rig.pass(Side::Bid, 100, dollars(100));
+    let mut fill = rig.report(ReportKind::Fill, &order, 1, 0, dollars(1));
+    (fill.instrument, fill.client_order_id) = (InstrumentId(500), ClientOrderId(900));
+    assert_eq!(
+        rig.gate.on_report(rig.now, &fill),
+        Err(LedgerError::UnknownOrder(ClientOrderId(900)))
+    );
+    assert_eq!(rig.gate.state(), TradingState::Halted);
+}

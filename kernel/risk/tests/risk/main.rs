@@ -1,0 +1,10 @@
+//! Tests of the gate through its public interface.
+
+mod boundary;
+mod docs;
+mod ledger;
+mod loss;
+mod oracle;
+mod refusals;
+mod rig;
+mod stream;
