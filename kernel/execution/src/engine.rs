@@ -4,7 +4,7 @@
 use crate::almgren_chriss::kappa_from_squared;
 use crate::exec_ids::ExecIds;
 use crate::intent::{IntentBuf, MarketView};
-use crate::order::OrderEvent;
+use crate::order::{OrderEvent, OrderState};
 use crate::parent::{AbandonReason, Child, Parent, ParentError, ParentSpec};
 use crate::schedule::{Slices, slice_count};
 use ijk_core::config::ExecutionConfig;
@@ -21,6 +21,8 @@ const DAY_NS_DEFAULT: u64 = 23_400_000_000_000;
 /// Longest pause between two children of a parent: longer than the default window in which the
 /// risk gate takes an equal order for a duplicate.
 const PAUSE_NS_MAX: u64 = 600_000_000;
+/// Largest parent: the sum over all working children must fit.
+const QTY_MAX: i64 = 1 << 52;
 pub(crate) const NEVER: RecvTs = RecvTs(u64::MAX);
 
 /// Settings that cannot be executed with.
@@ -166,8 +168,7 @@ impl ExecutionEngine {
             .get(spec.instrument.index())
             .ok_or(ParentError::UnknownInstrument(spec.instrument))?;
         let lot = desk.definition.lot.0;
-        // Half the range leaves room for every sum of an account.
-        if spec.qty.0 <= 0 || spec.qty.0 % lot != 0 || spec.qty.0 > i64::MAX / 4 {
+        if spec.qty.0 <= 0 || spec.qty.0 % lot != 0 || spec.qty.0 > QTY_MAX {
             return Err(ParentError::Quantity { qty: spec.qty.0, lot });
         }
         if spec.horizon_ns == 0 {
@@ -199,7 +200,7 @@ impl ExecutionEngine {
             behind_since: None,
             crossing: false,
             capped: false,
-            pause_ns: (horizon_ns / 20).clamp(1, PAUSE_NS_MAX),
+            pause_ns: (horizon_ns / 10).clamp(1, PAUSE_NS_MAX),
             next_new: now,
             refusals: 0,
             ending: None,
@@ -301,6 +302,12 @@ impl ExecutionEngine {
     /// `instrument` together.
     pub fn signed_working(&self, instrument: InstrumentId) -> Qty {
         Qty(self.desks.get(instrument.index()).map_or(0, |d| d.working_signed))
+    }
+
+    /// Returns the state of a child order, also for a while after it ended.
+    pub fn order_state(&self, id: ClientOrderId) -> Option<OrderState> {
+        let child = &self.children[child_slot(id)];
+        (id.0 != 0 && child.id == id).then_some(child.state)
     }
 
     /// Returns the number of child orders alive.
@@ -504,4 +511,88 @@ fn check_config(c: &ExecutionConfig) -> Result<(), ExecutionConfigError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intent::Intent;
+    use ijk_core::record::{Level, Urgency};
+    use ijk_core::{ExchTs, ExecId, Px, ReportKind, Side, Symbol, VenueOrderId, VenueReport};
+
+    fn report(order: &NewOrder, exec: u64) -> VenueReport {
+        VenueReport {
+            ts_exchange: ExchTs(0),
+            client_order_id: order.client_order_id,
+            venue_order_id: VenueOrderId(1),
+            exec_id: ExecId(exec),
+            px: order.px,
+            qty: order.qty,
+            leaves: Qty(0),
+            fee_e9: 0,
+            instrument: order.instrument,
+            reason: 0,
+            kind: ReportKind::Fill,
+            side: order.side,
+            maker: 0,
+            reserved: 0,
+        }
+    }
+
+    /// Many more parents and children than there are places go through the same memory.
+    #[test]
+    fn tables_are_reused_and_never_grow() {
+        let instrument = Instrument::us_equity(Symbol::new("XYZ").unwrap());
+        let config = ExecutionConfig::default();
+        let mut engine = ExecutionEngine::new(&config, &[instrument, instrument]).unwrap();
+        let memory = |e: &ExecutionEngine| {
+            let desks: Vec<_> = e.desks.iter().map(|d| d.parents.as_ptr()).collect();
+            let (parents, children) = (e.parents.as_ptr(), e.children.as_ptr());
+            (desks, parents, children, e.changed.as_ptr(), e.changed.capacity())
+        };
+        let before = memory(&engine);
+        let level = |px: i64| Level { px: Px(px * 10_000_000), qty: Qty(1) };
+        let mut view = MarketView {
+            now: RecvTs(0),
+            bid: level(10_000),
+            ask: level(10_001),
+            two_sided: true,
+            volume_qty: 0,
+            session_close_ns: u64::MAX,
+        };
+        let mut out = IntentBuf::new();
+        let (mut done, mut exec) = (0, 0);
+        for round in 0..6_000u64 {
+            view.now = RecvTs(round * 1_000_000);
+            view.volume_qty += 1_000;
+            let id = InstrumentId((round % 2) as u16);
+            let spec = ParentSpec {
+                instrument: id,
+                side: Side::Ask,
+                qty: Qty(20),
+                horizon_ns: 5_000_000_000,
+                // Every tenth one rests and keeps its place for long.
+                urgency: if round % 10 == 0 { Urgency::Passive } else { Urgency::Urgent },
+                decision_id: round,
+                source_line: 0,
+            };
+            if engine.start_parent(view.now, &spec, &view).is_err() {
+                continue;
+            }
+            out.clear();
+            engine.on_market(id, &view, &mut out);
+            for intent in out.iter() {
+                if let Intent::New(order) = intent {
+                    engine.on_sent(&order);
+                    if order.tif == ijk_core::TimeInForce::Ioc {
+                        exec += 1;
+                        engine.on_report(&report(&order, exec), &view).unwrap();
+                    }
+                }
+            }
+            engine.drain_changes(|r| done += u64::from(r.status == ParentStatus::Done));
+        }
+        assert!(done > 5_000, "{done}");
+        assert_eq!(memory(&engine), before);
+    }
 }

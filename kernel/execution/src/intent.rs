@@ -27,6 +27,8 @@ impl MarketView {
         self.two_sided
             && self.bid.px.0 > 0
             && self.ask.px.0 > self.bid.px.0
+            // Rounding to the tick stays in range.
+            && self.ask.px.0 < i64::MAX / 4
             && self.now.0 < self.session_close_ns
     }
 

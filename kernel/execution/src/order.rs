@@ -93,6 +93,8 @@ impl OrderState {
             (S::PendingNew, E::Ack) => S::Working,
             (S::PendingNew | S::PendingCancel, E::Reject) => S::Rejected,
             (S::PendingNew | S::Working, E::CancelSent) => S::PendingCancel,
+            // Asked again, because nothing but the refusal said that it was over.
+            (S::AwaitingFills, E::CancelSent) => S::PendingCancel,
             // A fill or an end may overtake the acknowledgement.
             (S::PendingNew | S::Working, E::PartialFill) => S::Working,
             (S::PendingCancel, E::PartialFill) => S::PendingCancel,

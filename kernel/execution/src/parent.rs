@@ -34,7 +34,7 @@ pub enum ParentError {
     #[error("instrument {0:?} is not in the run's table")]
     UnknownInstrument(InstrumentId),
     /// The quantity is not a positive number of lots.
-    #[error("quantity {qty} is not a positive multiple of the lot {lot}")]
+    #[error("quantity {qty} is not a positive multiple of the lot {lot}, at most 2^52")]
     Quantity {
         /// Quantity asked for.
         qty: i64,

@@ -215,7 +215,7 @@ impl ExecutionEngine {
         }
         let child = *child;
         self.exec_ids.insert(report.exec_id);
-        let excess = self.count_fill(&child, report, open);
+        let excess = self.count_fill(&child, report, open, beyond_order > 0);
         if child.state.is_terminal() && !was_terminal {
             self.end_child(child.id, 0);
         }
@@ -227,7 +227,13 @@ impl ExecutionEngine {
 
     /// Moves a fill into the parent's account, `open` of it from working, the rest from what
     /// was not sent again or was given up; returns what fits nowhere.
-    fn count_fill(&mut self, child: &Child, report: &VenueReport, open: i64) -> i64 {
+    fn count_fill(
+        &mut self,
+        child: &Child,
+        report: &VenueReport,
+        open: i64,
+        is_beyond_order: bool,
+    ) -> i64 {
         self.desks[child.instrument.index()].working_signed -= child.side.sign() * open;
         let slot = parent_slot(child.parent_id);
         let parent = self.parents[slot].as_mut();
@@ -244,11 +250,10 @@ impl ExecutionEngine {
         let applied = open + from_unsent + from_abandoned;
         r.filled.0 += applied;
         r.filled_value += report.px.as_f64() * applied as f64;
-        r.fee_e9 += report.fee_e9;
+        r.fee_e9 = r.fee_e9.saturating_add(report.fee_e9);
         parent.refusals = 0;
         let excess = report.qty.0 - applied;
-        let is_overfilled = child.filled + child.ended > child.qty || excess > 0;
-        if (is_overfilled || late > child.qty - open) && parent.alive {
+        if (is_beyond_order || excess > 0) && parent.alive {
             parent.begin_end(AbandonReason::Overfill);
         }
         self.touch(slot);

@@ -24,16 +24,15 @@ impl ExecutionEngine {
     /// The sum of filled and working never exceeds `child_qty_min` plus `participation_max` of
     /// the volume since the parent's start; what that holds back to the end is given up.
     pub fn on_market(&mut self, instrument: InstrumentId, view: &MarketView, out: &mut IntentBuf) {
-        let Some(count) = self.desks.get(instrument.index()).map(|d| d.parents.len()) else {
-            return;
-        };
-        if count == 0 {
+        if self.desks.get(instrument.index()).is_none_or(|d| d.parents.is_empty()) {
             return;
         }
-        // Backwards, because a parent that ends leaves the list.
-        for at in (0..count).rev() {
-            let slot = usize::from(self.desks[instrument.index()].parents[at]);
-            self.step_parent(slot, view, out);
+        let mut at = 0;
+        while let Some(slot) = self.desks[instrument.index()].parents.get(at).copied() {
+            self.step_parent(usize::from(slot), view, out);
+            // A parent that ended has left the list, and the next one has its place.
+            let stays = self.desks[instrument.index()].parents.get(at) == Some(&slot);
+            at += usize::from(stays);
         }
         self.refresh_deadline();
     }
@@ -77,14 +76,24 @@ impl ExecutionEngine {
         let mut deadline = NEVER;
         for id in parent.children() {
             let child = &mut self.children[child_slot(*id)];
-            if !matches!(child.state, OrderState::PendingNew | OrderState::Working) {
+            let cancellable = match child.state {
+                OrderState::PendingNew | OrderState::Working => true,
+                OrderState::AwaitingFills => !child.end_reported,
+                OrderState::Proposed => {
+                    // The gate speaks after this call; the next one cancels.
+                    deadline = deadline.min(child.placed);
+                    false
+                }
+                _ => false,
+            };
+            let at = now.unwrap_or(child.next_cancel);
+            if !cancellable {
                 continue;
             }
-            let at = now.unwrap_or(child.next_cancel);
             if at < child.next_cancel {
                 deadline = deadline.min(child.next_cancel);
             } else if !push_cancel(child, at, parent.pause_ns, out) {
-                deadline = deadline.min(at);
+                deadline = deadline.min(at.plus_ns(1));
             }
         }
         self.parents[slot].as_mut().expect("a parent is here").deadline = deadline;
@@ -164,6 +173,8 @@ impl ExecutionEngine {
 
     fn add_child(&mut self, slot: usize, order: &NewOrder, now: RecvTs) {
         let id = order.client_order_id;
+        let ioc = order.tif == TimeInForce::Ioc;
+        let pause_ns = self.parents[slot].as_ref().expect("a parent is here").pause_ns;
         self.children[child_slot(id)] = Child {
             id,
             parent_id: order.parent_id,
@@ -171,10 +182,11 @@ impl ExecutionEngine {
             side: order.side,
             px: order.px,
             qty: order.qty.0,
-            ioc: order.tif == TimeInForce::Ioc,
+            ioc,
             state: OrderState::Proposed,
             placed: now,
-            next_cancel: now,
+            // An immediate order ends by itself: time to, before it is cancelled.
+            next_cancel: if ioc { now.plus_ns(pause_ns) } else { now },
             ..Child::EMPTY
         };
         self.open_child_count += 1;

@@ -223,11 +223,12 @@ impl Sizer {
         let hard = self.config.position_fraction_max;
         let cap = hard.min(self.config.vol_target_bps_per_day / input.vol_bps_per_day);
         let wanted = edge.target(position, cap);
-        if wanted.abs() <= hard {
-            return wanted;
+        // Cut to a band below the cap: the drift of the price must not cause an order a token.
+        let cut = hard * (1.0 - self.config.no_trade_band_fraction);
+        if position.abs() > hard && wanted * position > 0.0 && wanted.abs() > cut {
+            return cut * position.signum();
         }
-        // A band below the cap: the drift of the price must not cause an order a token.
-        hard * (1.0 - self.config.no_trade_band_fraction) * wanted.signum()
+        wanted
     }
 
     /// Returns the target in lots and the reason, from the fraction wanted.
