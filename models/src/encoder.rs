@@ -190,6 +190,6 @@ fn linear<B: Backend>(
     }
 }
 
-fn norm<B: Backend>(d: usize, device: &B::Device) -> LayerNorm<B> {
+pub(crate) fn norm<B: Backend>(d: usize, device: &B::Device) -> LayerNorm<B> {
     LayerNormConfig::new(d).with_epsilon(NORM_EPSILON).init(device)
 }

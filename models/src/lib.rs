@@ -1,13 +1,29 @@
 //! The encoder in Burn: training, evaluation and export to the weights file.
+//!
+//! ```text
+//! feed ─▶ session ─▶ split ─▶ scaler, labels ─▶ sequences ─▶ train ─▶ calibrate ─▶ export
+//!                                                                                    │
+//!                                        card ◀─ metrics ◀─ evaluate (kernel's path) ◀
+//! ```
 
 #![forbid(unsafe_code)]
 
 pub mod attention;
+pub mod calibrate;
+pub mod card;
 pub mod encoder;
+pub mod evaluate;
+pub mod export;
+pub mod feeds;
+pub mod fit;
 pub mod grads;
 pub mod labels;
 pub mod loss;
+pub mod metrics;
+pub mod ols;
 pub mod rng;
 pub mod scaler;
 pub mod sequences;
+pub mod session;
+pub mod split;
 pub mod train;

@@ -1,0 +1,89 @@
+//! From a feed to the token streams that training and evaluation see: the kernel's own books and
+//! features.
+
+use ijk_core::features::{FEATURE_COUNT, Token};
+use ijk_core::{EventSource, FeedError};
+use ijk_market::{Book, FeatureEngine};
+use sha2::{Digest, Sha256};
+
+/// The tokens of one instrument of one feed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Session {
+    /// Feed as the user named it, with the symbol.
+    pub name: String,
+    /// Number of the feed: instruments of one feed trade at the same time and must stay in the
+    /// same part of a split.
+    pub feed: usize,
+    /// Exchange time of the first token, nanoseconds.
+    pub first_ns: u64,
+    /// The twelve features, unscaled.
+    pub features: Vec<[f64; FEATURE_COUNT]>,
+    /// Mid price in 1e-9 units; NaN where a side of the book is empty.
+    pub mids: Vec<f64>,
+}
+
+impl Session {
+    /// Returns the SHA-256 of features and mids: what the model can have learnt from.
+    pub fn sha256(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for (features, mid) in self.features.iter().zip(&self.mids) {
+            features.iter().chain([mid]).for_each(|v| hash.update(v.to_le_bytes()));
+        }
+        hash.finalize().into()
+    }
+
+    fn push(&mut self, token: &Token) {
+        if self.features.is_empty() {
+            self.first_ns = token.ts.0;
+        }
+        let ((bid, bid_qty), (ask, ask_qty)) = (token.bid, token.ask);
+        let whole = token.two_sided && bid_qty.0 > 0 && ask_qty.0 > 0;
+        let mid = if whole { (bid.0 as f64 + ask.0 as f64) / 2.0 } else { f64::NAN };
+        self.features.push(token.features);
+        self.mids.push(mid);
+    }
+}
+
+/// Reads a feed to its end and returns one session an instrument.
+///
+/// # Errors
+/// [`FeedError`] of the feed.
+pub fn read_sessions(
+    name: &str,
+    feed: usize,
+    source: &mut dyn EventSource,
+    stride: u32,
+) -> Result<Vec<Session>, FeedError> {
+    let mut streams: Vec<(Book, FeatureEngine, Session)> = Vec::new();
+    for (index, instrument) in source.instruments().iter().enumerate() {
+        let session = Session {
+            name: format!("{name} {}", instrument.symbol),
+            feed,
+            ..Session::default()
+        };
+        let book = Book::new(source.depth_kind(index), instrument);
+        streams.push((book, FeatureEngine::new(stride), session));
+    }
+    while let Some(event) = source.next_event()? {
+        let Some((book, engine, session)) = streams.get_mut(event.instrument.index()) else {
+            continue;
+        };
+        book.apply(&event);
+        if let Some(token) = engine.on_record(&event, book) {
+            session.push(&token);
+        }
+    }
+    Ok(streams.into_iter().map(|(_, _, session)| session).collect())
+}
+
+/// Returns the SHA-256 of several sessions, in order, as hexadecimal text.
+pub fn sha256_of<'a>(sessions: impl Iterator<Item = &'a Session>) -> String {
+    let mut hash = Sha256::new();
+    sessions.for_each(|s| hash.update(s.sha256()));
+    hex(&hash.finalize())
+}
+
+/// Returns bytes as lower-case hexadecimal text.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
