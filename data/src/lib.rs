@@ -15,5 +15,6 @@ pub mod merge;
 mod queue;
 pub mod spec;
 pub mod synth;
+pub mod ticks;
 
 pub use spec::{FeedSpec, FeedSpecError, open_feed, open_feeds};
