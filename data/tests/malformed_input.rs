@@ -158,7 +158,8 @@ proptest! {
     fn damaged_archives_never_panic(
         at in 0usize..4_000, with in any::<u8>(), cut in 0usize..4_000, which in 0usize..3,
     ) {
-        let text: Vec<u8> = (0..400).flat_map(|i| format!("{i},{}\n", i * i).into_bytes()).collect();
+        let row = |i: u32| format!("{i},{}\n", i * i).into_bytes();
+        let text: Vec<u8> = (0..400).flat_map(row).collect();
         let mut bytes = match which {
             0 => gz(&text),
             1 => zst(&text),

@@ -289,6 +289,7 @@ fn dbn_records() {
         ("size zero", two(&|m| m.size = 0), Range, 2, "size"),
         ("unknown instrument", two(&|m| m.hd.instrument_id = 1), Inconsistent, 2, "instrument_id"),
         ("far out of order", two(&|m| m.ts_recv = 8_000_000_000), UnsortedTime, 2, "ts_recv"),
+        ("two venues", two(&|m| m.hd.publisher_id = 39), Inconsistent, 2, "publisher_id"),
         ("bar", two(&|m| m.hd.rtype = dbn::rtype::OHLCV_1S), Format, 2, ""),
         ("short length", short, Field, 2, "length"),
         ("length zero", zero, Format, 2, ""),

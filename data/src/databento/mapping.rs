@@ -1,5 +1,6 @@
 //! From Databento's rows, whatever their encoding, to records.
 
+use super::levels::{push_level, set_levels};
 use crate::queue::RecordQueue;
 use ijk_core::{
     EventKind, ExchTs, FeedErrorKind, InstrumentId, MarketEvent, Px, Qty, RecvTs, RepairCounts,
@@ -27,6 +28,8 @@ pub(crate) struct RawRow {
     /// [`TS_UNDEFINED`] where the source has none.
     pub(crate) ts_recv: u64,
     pub(crate) instrument: InstrumentId,
+    /// Venue and dataset; 0 where the source does not say.
+    pub(crate) publisher: u16,
     pub(crate) action: u8,
     pub(crate) side: u8,
     /// 1e-9 units, or [`PX_UNDEFINED`].
@@ -60,6 +63,8 @@ struct Levels {
     bids: Vec<(i64, i64)>,
     asks: Vec<(i64, i64)>,
     bad_book: bool,
+    /// Whose orders these are; order ids of two venues have nothing to do with each other.
+    publisher: Option<u16>,
 }
 
 /// Makes records of rows and remembers what later rows are compared with.
@@ -79,6 +84,7 @@ impl Mapper {
             bids: Vec::with_capacity(LEVEL_COUNT_MAX),
             asks: Vec::with_capacity(LEVEL_COUNT_MAX),
             bad_book: false,
+            publisher: None,
         };
         Mapper {
             queue: RecordQueue::with_capacity(4 * LEVEL_COUNT_MAX + 4),
@@ -93,6 +99,7 @@ impl Mapper {
     /// Queues the record of a market-by-order row.
     pub(crate) fn mbo(&mut self, raw: &RawRow) -> Result<(), Fault> {
         let mut record = self.start(raw)?;
+        self.check_publisher(raw)?;
         self.note_bad_book(raw, &record);
         record.order_id = raw.order_id;
         record.kind = match raw.action {
@@ -248,6 +255,22 @@ impl Mapper {
         Ok(self.last_recv)
     }
 
+    fn check_publisher(&mut self, raw: &RawRow) -> Result<(), Fault> {
+        let known = self.books[raw.instrument.index()].publisher.get_or_insert(raw.publisher);
+        if *known == raw.publisher {
+            return Ok(());
+        }
+        Err(Fault {
+            kind: FeedErrorKind::Inconsistent,
+            field: "publisher_id",
+            detail: format!(
+                "orders of publisher {} after those of {known}: each venue has its own book; give \
+                 one venue a file",
+                raw.publisher
+            ),
+        })
+    }
+
     /// Queues a gap where the vendor begins to distrust its book.
     fn note_bad_book(&mut self, raw: &RawRow, record: &MarketEvent) {
         let bad = raw.flags & FLAG_MAYBE_BAD_BOOK != 0;
@@ -289,58 +312,4 @@ fn unknown_action(action: u8) -> Fault {
         field: "action",
         detail: format!("expected A, C, M, R, T, F or N, found '{}'", action.escape_ascii()),
     }
-}
-
-/// Appends one side of a level unless it is absent.
-fn push_level(
-    out: &mut Vec<(i64, i64)>,
-    level: &RawLevel,
-    side: Side,
-    index: usize,
-) -> Result<(), Fault> {
-    let (px, qty) = match side {
-        Side::Bid => (level.bid_px, level.bid_qty),
-        Side::Ask => (level.ask_px, level.ask_qty),
-    };
-    if px == PX_UNDEFINED || qty == 0 {
-        return Ok(());
-    }
-    let unsorted = out.last().is_some_and(|&(last, _)| !side.better(Px(last), Px(px)));
-    if unsorted || qty < 0 {
-        let name = if side == Side::Bid { "bid" } else { "ask" };
-        return Err(Fault {
-            kind: FeedErrorKind::Inconsistent,
-            field: if side == Side::Bid { "bid_px" } else { "ask_px" },
-            detail: format!("{name} level {index} is not worse than the one before it"),
-        });
-    }
-    out.push((px, qty));
-    Ok(())
-}
-
-/// Queues what takes `known` to `fresh`; returns whether anything did.
-fn set_levels(
-    queue: &mut RecordQueue,
-    known: &mut Vec<(i64, i64)>,
-    fresh: &[(i64, i64)],
-    mut record: MarketEvent,
-) -> bool {
-    if known[..] == *fresh {
-        return false;
-    }
-    for &(px, _) in known.iter() {
-        if !fresh.iter().any(|&(p, _)| p == px) {
-            (record.px, record.qty) = (Px(px), Qty(0));
-            queue.push(record);
-        }
-    }
-    for &(px, qty) in fresh {
-        if !known.contains(&(px, qty)) {
-            (record.px, record.qty) = (Px(px), Qty(qty));
-            queue.push(record);
-        }
-    }
-    known.clear();
-    known.extend_from_slice(fresh);
-    true
 }

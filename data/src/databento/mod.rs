@@ -8,7 +8,9 @@
 
 mod columns;
 mod csv;
+mod levels;
 pub(crate) mod mapping;
+mod row;
 mod time;
 
 pub use csv::{CsvSource, from_reader, open};

@@ -7,8 +7,9 @@ use std::io::{self, Read};
 
 /// `DBN`, the version, and the length of the metadata as u32.
 const PREFIX_BYTES: usize = 8;
-/// Metadata of the largest requests (all symbols of OPRA) stay below; more is a damaged length.
-const METADATA_BYTES_MAX: u64 = 256 << 20;
+/// As many symbols as the kernel serves take far less; more is a damaged length or a request for
+/// a whole market.
+const METADATA_BYTES_MAX: u64 = 16 << 20;
 
 pub(super) struct Guard<R> {
     inner: R,
@@ -49,7 +50,11 @@ impl<R: Read> Guard<R> {
         }
         let guard = Guard { inner, prefix, bytes: 0 };
         if guard.metadata_bytes() > METADATA_BYTES_MAX {
-            let detail = format!("a metadata length of {} bytes", guard.metadata_bytes());
+            let detail = format!(
+                "its metadata has {} bytes; at most {METADATA_BYTES_MAX} are read (a damaged file, \
+                 or one of too many symbols)",
+                guard.metadata_bytes()
+            );
             return Err(fail(FeedErrorKind::Format, detail));
         }
         Ok(guard)

@@ -7,14 +7,14 @@ mod guard;
 mod symbols;
 
 use crate::databento::mapping::{Fault, Mapper, RawLevel, RawRow};
-use crate::input::{self, Progress};
+use crate::input::{self, ByteStream, Progress};
 use ::dbn::decode::{DbnDecoder, DbnMetadata};
 use ::dbn::{MboMsg, Mbp1Msg, Mbp10Msg, Record, RecordRef, Schema, TradeMsg, rtype};
 use guard::Guard;
 use ijk_core::{
     DepthKind, EventSource, FeedError, FeedErrorKind, Instrument, MarketEvent, RepairCounts,
 };
-use std::io::{BufRead, Read};
+use std::io::Read;
 use std::path::Path;
 use symbols::SymbolTable;
 
@@ -34,7 +34,7 @@ pub struct DbnSource<R> {
 ///
 /// # Errors
 /// As [`input::open`] and [`from_reader`].
-pub fn open(path: &Path) -> Result<DbnSource<Box<dyn BufRead + Send>>, FeedError> {
+pub fn open(path: &Path) -> Result<DbnSource<ByteStream>, FeedError> {
     let file = input::open_where(path, |member| member.contains(".dbn"))?;
     let mut source = from_reader(file.reader, &file.name)?;
     source.progress = Some(file.progress);
@@ -147,6 +147,7 @@ macro_rules! raw_row {
             ts_event: $ts_event,
             ts_recv: $m.ts_recv,
             instrument: $instrument,
+            publisher: $m.hd.publisher_id,
             action: $m.action as u8,
             side: $m.side as u8,
             px: $m.price,

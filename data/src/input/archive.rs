@@ -1,7 +1,9 @@
 //! One member of a zip archive as a stream: found through the archive's directory, read from its
 //! own handle, checked against size and checksum at its end. Nothing is unpacked to disk.
 
-use super::stream::{Counted, Input, Progress, decompress, format_error, open_file, stream_error};
+use super::stream::{
+    Counted, Input, Progress, check_name, decompress, format_error, is_zip, open_file, stream_error,
+};
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use ijk_core::{FeedError, FeedErrorKind};
@@ -22,6 +24,19 @@ struct Member {
     bytes: u64,
     crc32: u32,
     method: CompressionMethod,
+}
+
+/// Returns whether the file at `path` is a zip archive, by its name or its first bytes.
+///
+/// # Errors
+/// `Io` if the file cannot be read.
+pub fn is_archive(path: &Path) -> Result<bool, FeedError> {
+    let (file, _) = open_file(path)?;
+    let mut head = Vec::with_capacity(4);
+    let read = file.take(4).read_to_end(&mut head);
+    read.map_err(|e| stream_error(&e, &path.display().to_string(), 0))?;
+    let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip"));
+    Ok(named || is_zip(&head))
 }
 
 /// Returns the names of the files in the zip archive at `path`, in its directory's order.
@@ -74,11 +89,19 @@ fn checked<R: Read>(inner: R, member: &Member) -> BufReader<Checked<R>> {
 }
 
 fn open_archive(path: &Path) -> Result<(u64, ZipArchive<BufReader<File>>), FeedError> {
-    let (file, total) = open_file(path)?;
+    let (mut file, total) = open_file(path)?;
+    let name = path.display().to_string();
+    let mut head = Vec::with_capacity(4);
+    Read::by_ref(&mut file)
+        .take(4)
+        .read_to_end(&mut head)
+        .and_then(|_| file.rewind())
+        .map_err(|e| stream_error(&e, &name, 0))?;
+    check_name(path, &head)?;
     let archive = ZipArchive::new(BufReader::new(file)).map_err(|e| damaged(path, &e))?;
     if archive.len() > MEMBER_COUNT_MAX {
         let detail = format!("{} members; at most {MEMBER_COUNT_MAX} are read", archive.len());
-        return Err(format_error(&path.display().to_string(), detail));
+        return Err(format_error(&name, detail));
     }
     Ok((total, archive))
 }

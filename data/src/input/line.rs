@@ -212,7 +212,9 @@ mod tests {
     proptest! {
         #[test]
         fn lines_equal_the_naive_split(
-            text in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..400),
+            text in proptest::collection::vec(
+                prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..400,
+            ),
             sizes in proptest::collection::vec(1usize..50, 0..40),
         ) {
             let mut naive: Vec<Vec<u8>> = text.split(|&b| b == b'\n').map(|l| {

@@ -10,7 +10,7 @@ mod line;
 mod row;
 mod stream;
 
-pub use archive::{member_names, open_member};
+pub use archive::{is_archive, member_names, open_member};
 pub use line::LineReader;
 pub use row::{Row, show};
-pub use stream::{Input, Progress, open, open_where, stream_error};
+pub use stream::{ByteStream, Input, Progress, open, open_where, stream_error};

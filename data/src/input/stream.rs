@@ -38,10 +38,13 @@ impl Progress {
     }
 }
 
+/// A stream of decompressed bytes.
+pub type ByteStream = Box<dyn BufRead + Send>;
+
 /// An opened file: the decompressed stream, its name for errors, its progress.
 pub struct Input {
     /// Decompressed bytes.
-    pub reader: Box<dyn BufRead + Send>,
+    pub reader: ByteStream,
     /// File, and member of an archive, as errors name it.
     pub name: String,
     /// Stored bytes read so far.
@@ -56,7 +59,7 @@ impl core::fmt::Debug for Input {
 
 impl Input {
     /// Returns the lines of this stream.
-    pub fn lines(self) -> LineReader<Box<dyn BufRead + Send>> {
+    pub fn lines(self) -> LineReader<ByteStream> {
         LineReader::new(self.reader, self.name)
     }
 }
@@ -131,10 +134,7 @@ pub(super) fn is_zip(head: &[u8]) -> bool {
 }
 
 /// Undoes gzip or zstd if the first bytes say so, else gives the stream back.
-pub(super) fn decompress(
-    mut raw: Box<dyn BufRead + Send>,
-    name: &str,
-) -> Result<Box<dyn BufRead + Send>, FeedError> {
+pub(super) fn decompress(mut raw: ByteStream, name: &str) -> Result<ByteStream, FeedError> {
     let head = raw.fill_buf().map_err(|e| stream_error(&e, name, 0))?;
     if head.starts_with(&MAGIC_GZIP) {
         let gz = MultiGzDecoder::new(raw);
@@ -161,7 +161,7 @@ pub(super) fn decompress(
 }
 
 /// Refuses a file whose name promises a compression that its first bytes are not.
-fn check_name(path: &Path, head: &[u8]) -> Result<(), FeedError> {
+pub(super) fn check_name(path: &Path, head: &[u8]) -> Result<(), FeedError> {
     let (what, good) = match path.extension().and_then(|e| e.to_str()) {
         Some("gz") => ("gzip", head.starts_with(&MAGIC_GZIP)),
         Some("zst") => ("zstd", head.starts_with(&MAGIC_ZSTD)),

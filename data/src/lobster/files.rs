@@ -1,10 +1,9 @@
 //! The two files of one LOBSTER day: found, named and opened.
 
 use super::{LobsterSource, from_readers};
-use crate::input::{self, Input};
+use crate::input::{self, ByteStream, Input};
 use ijk_core::{FeedError, FeedErrorKind, Session, Symbol};
 use jiff::civil::Date;
-use std::io::BufRead;
 use std::path::Path;
 
 const EXCHANGE_TIME_ZONE: &str = "America/New_York";
@@ -69,7 +68,7 @@ fn error(file: &str, detail: String) -> FeedError {
 pub fn open(
     message: &Path,
     orderbook: Option<&Path>,
-) -> Result<LobsterSource<Box<dyn BufRead + Send>, Box<dyn BufRead + Send>>, FeedError> {
+) -> Result<LobsterSource<ByteStream, ByteStream>, FeedError> {
     let (messages, books) = match orderbook {
         Some(book) => (input::open(message)?, input::open(book)?),
         None => open_archive(message)?,
@@ -82,8 +81,7 @@ pub fn open(
 }
 
 fn open_archive(path: &Path) -> Result<(Input, Input), FeedError> {
-    let is_archive = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip"));
-    if !is_archive {
+    if !input::is_archive(path)? {
         let name = path.display().to_string();
         // Opening first says what is wrong with the file itself.
         input::open(path)?;

@@ -120,7 +120,8 @@ fn bad_level(row: &Row<'_>, index: usize, side: Side, px: &[u8], qty: &[u8]) -> 
         return e;
     }
     let field = format!("{name} price {}", index + 1);
-    row.range_error(&field, "a positive price with a positive size, or ±9999999999 with size 0", px)
+    let expected = "a positive price with a positive size, or ±9999999999 with size 0";
+    row.range_error(&field, expected, px)
 }
 
 fn push_level(

@@ -2,6 +2,8 @@
 
 use super::FeedSpec;
 use crate::merge::MergedSource;
+use crate::synth::{SynthConfig, SynthSource};
+use crate::ticks::TickReader;
 use crate::{databento, dbn, lobster};
 use ijk_core::{EventSource, FeedError, FeedErrorKind};
 
@@ -14,16 +16,34 @@ const IBKR: &str = "a live connection is no file: it is opened by the command th
 /// [`FeedError`] if the file cannot be opened, is not of the stated format, or the feed has no
 /// events for the kernel.
 pub fn open_feed(spec: &FeedSpec, seed: u64) -> Result<Box<dyn EventSource>, FeedError> {
-    let _ = seed;
     match spec {
+        FeedSpec::Synth { seed: own_seed, minutes, symbols } => {
+            let default = SynthConfig::default();
+            let config = SynthConfig {
+                seed: own_seed.unwrap_or(seed),
+                minutes: minutes.unwrap_or(default.minutes),
+                symbols: symbols.map_or(default.symbols, |n| n as usize),
+                ..default
+            };
+            synthetic(spec, &config)
+        }
         FeedSpec::Lobster { message, orderbook } => {
             Ok(Box::new(lobster::open(message, orderbook.as_deref())?))
         }
         FeedSpec::Dbn(path) => Ok(Box::new(dbn::open(path)?)),
         FeedSpec::Databento(path) => Ok(Box::new(databento::open(path)?)),
+        FeedSpec::Ticks(path) => Ok(Box::new(TickReader::open(path)?)),
         FeedSpec::Bars(_) => Err(no_events(spec, BARS)),
         FeedSpec::Ibkr => Err(no_events(spec, IBKR)),
         _ => Err(no_events(spec, "this build has no reader for it")),
+    }
+}
+
+/// Opens a generated session; what the feed does not name comes from the run and the defaults.
+fn synthetic(spec: &FeedSpec, config: &SynthConfig) -> Result<Box<dyn EventSource>, FeedError> {
+    match SynthSource::new(config) {
+        Ok(source) => Ok(Box::new(source)),
+        Err(e) => Err(no_events(spec, &e.to_string())),
     }
 }
 
