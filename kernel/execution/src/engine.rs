@@ -342,6 +342,14 @@ impl ExecutionEngine {
         }
     }
 
+    /// Stamps a parent that changed with the mid of now.
+    pub(crate) fn stamp_mid(&mut self, slot: usize, view: &MarketView) {
+        let parent = self.parents[slot].as_mut().expect("a parent is here");
+        if let Some(mid) = view.mid().filter(|_| parent.changed) {
+            parent.record.mid = mid;
+        }
+    }
+
     /// Takes an ended child off its parent's list; `unfilled` of it goes back.
     pub(crate) fn end_child(&mut self, id: ClientOrderId, unfilled: i64) {
         let child = self.children[child_slot(id)];
@@ -571,8 +579,8 @@ mod tests {
                 side: Side::Ask,
                 qty: Qty(20),
                 horizon_ns: 5_000_000_000,
-                // Every tenth one rests and keeps its place for long.
-                urgency: if round % 10 == 0 { Urgency::Passive } else { Urgency::Urgent },
+                // Every fortieth one rests and keeps its place for long.
+                urgency: if round % 40 == 0 { Urgency::Passive } else { Urgency::Urgent },
                 decision_id: round,
                 source_line: 0,
             };

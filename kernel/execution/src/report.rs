@@ -88,12 +88,6 @@ impl ExecutionEngine {
         }
         let parent_id = child.parent_id;
         let slot = parent_slot(parent_id);
-        if let Some(mid) = view.mid()
-            && let Some(parent) = self.parents[slot].as_mut()
-            && parent.record.parent_id == parent_id
-        {
-            parent.record.mid = mid;
-        }
         let result = match report.kind {
             ReportKind::Fill => self.on_fill(report),
             ReportKind::Ack => self.on_ack(report),
@@ -106,6 +100,7 @@ impl ExecutionEngine {
         let parent = self.parents[slot].as_ref();
         if parent.is_some_and(|p| p.record.parent_id == parent_id) {
             self.close_if_over(slot);
+            self.stamp_mid(slot, view);
             self.wake(slot, view);
         }
         self.refresh_deadline();

@@ -30,6 +30,7 @@ impl ExecutionEngine {
         let mut at = 0;
         while let Some(slot) = self.desks[instrument.index()].parents.get(at).copied() {
             self.step_parent(usize::from(slot), view, out);
+            self.stamp_mid(usize::from(slot), view);
             // A parent that ended has left the list, and the next one has its place.
             let stays = self.desks[instrument.index()].parents.get(at) == Some(&slot);
             at += usize::from(stays);
@@ -150,12 +151,16 @@ impl ExecutionEngine {
         if qty == 0 {
             return;
         }
-        let Some(id) = self.free_child_id() else { return };
-        let r = &parent.record;
+        let r = parent.record;
         let crosses = parent.crosses(view.now);
         let side = r.side;
         let touch = view.touch(if crosses { side.opposite() } else { side }).px;
         let px = self.desks[r.instrument.index()].definition.round_passive(touch, side);
+        // A touch below one tick has no price on the grid.
+        if px.0 <= 0 {
+            return;
+        }
+        let Some(id) = self.free_child_id() else { return };
         let order = NewOrder {
             client_order_id: id,
             qty: Qty(qty),
