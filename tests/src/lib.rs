@@ -1,1 +1,98 @@
-//! End-to-end tests of the commands.
+//! What the end-to-end tests share: the command under test, real data where it is, parents files.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// Returns the `ijk` command of this checkout, built in the profile of the tests.
+///
+/// # Panics
+/// If it does not build.
+pub fn ijk() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build("ijk"))
+}
+
+/// Builds a command of the workspace and returns its path.
+///
+/// # Panics
+/// If it does not build.
+pub fn build(name: &str) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", name, "--bin", name]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let status = cargo.current_dir(root()).status().expect("cargo runs");
+    assert!(status.success(), "{name} must build");
+    let exe = std::env::current_exe().expect("a test has a path");
+    let profile = exe.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
+    profile.join(name)
+}
+
+/// Returns the workspace's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_path_buf()
+}
+
+/// Returns a file of the real data, or `None` with a message where there is none.
+pub fn data(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("IJK_DATA")
+        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    let path = folder.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not here (set IJK_DATA)", path.display());
+    None
+}
+
+/// Runs `ijk` in `dir` and returns what it left.
+///
+/// # Panics
+/// If the process cannot be started.
+pub fn run(dir: &Path, args: &[&str]) -> Output {
+    Command::new(ijk()).args(args).current_dir(dir).output().expect("ijk starts")
+}
+
+/// Runs `ijk`, insists on exit code 0, and parses the one JSON document on stdout.
+///
+/// # Panics
+/// If it fails or prints anything else.
+pub fn run_json(dir: &Path, args: &[&str]) -> Value {
+    let output = run(dir, args);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "ijk {args:?}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("ijk {args:?}: {e}: {text}"))
+}
+
+/// Runs `ijk`, insists on the given exit code, and returns its stderr.
+///
+/// # Panics
+/// If it ends with another code.
+pub fn run_failing(dir: &Path, args: &[&str], code: i32) -> String {
+    let output = run(dir, args);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "ijk {args:?}: {text}");
+    assert!(!text.contains("panicked"), "{text}");
+    text
+}
+
+/// A parents file for GOOG on 2012-06-21: one parent an urgency and side through the day, and
+/// one that asks for more than the day trades.
+pub const GOOG_PARENTS: &str = "\
+ts,symbol,side,qty,horizon_s,urgency
+2012-06-21T09:45:00-04:00,GOOG,buy,1000,600,normal
+2012-06-21T10:30:00-04:00,GOOG,sell,500,300,urgent
+2012-06-21T11:00:00-04:00,GOOG,sell,400,1200,passive
+2012-06-21T12:00:00-04:00,GOOG,buy,300,900,passive
+2012-06-21T13:15:00-04:00,GOOG,sell,600,600,normal
+2012-06-21T14:30:00-04:00,GOOG,buy,500,300,urgent
+2012-06-21T15:00:00-04:00,GOOG,sell,100000,120,normal
+";

@@ -35,14 +35,7 @@ impl BookConfig {
     }
 }
 
-/// Price and total visible quantity of one level; the quantity is positive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Level {
-    /// Price.
-    pub px: Px,
-    /// Quantity.
-    pub qty: Qty,
-}
+pub use ijk_core::record::Level;
 
 /// The order book of one instrument, by level or by order.
 // One a kernel and instrument, made once: the difference in size costs nothing.

@@ -1,2 +1,55 @@
-//! The operator's command.
-fn main() {}
+//! `ijk`, the operator's command.
+
+mod cli;
+mod commands;
+mod exit;
+mod feeds;
+mod files;
+mod header;
+mod parents;
+mod progress;
+mod report;
+mod run_dir;
+mod settings;
+mod system;
+mod table;
+mod weights;
+
+use clap::Parser;
+use cli::{Cli, Command, ConfigCommand};
+use ijk_engine::runtime::alloc::Counting;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: Counting<mimalloc::MiMalloc> = Counting(mimalloc::MiMalloc);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Live(args) => commands::live::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
+        Command::Import(args) => commands::import::run(&args),
+        Command::Book(args) => commands::book::run(&args),
+        Command::Features(args) => commands::features::run(&args),
+        Command::Forecast(args) => commands::forecast::run(&args),
+        Command::Synth(args) => commands::import::synth(&args),
+        Command::Report(args) => commands::report::run(&args),
+        Command::Status(args) => commands::status::status(&args),
+        Command::Stat(args) => commands::status::stat(&args),
+        Command::Kill(args) => commands::kill::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Config(ConfigCommand::Check { file, json }) => {
+            commands::config::check(file.as_deref(), json)
+        }
+        Command::Explain(args) => commands::explain::run(&args),
+        Command::Completions { shell } => commands::config::completions(shell),
+        Command::Man { out } => commands::config::man(&out),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => {
+            eprintln!("ijk: {}", exit.message);
+            ExitCode::from(exit.code)
+        }
+    }
+}

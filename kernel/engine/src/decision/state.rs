@@ -70,9 +70,7 @@ impl InstrumentState {
 
     /// Returns the quote an order would be priced on.
     pub fn quote(&self) -> Quote {
-        let level = |side| {
-            self.book.best(side).map_or_else(Level::default, |l| Level { px: l.px, qty: l.qty })
-        };
+        let level = |side| self.book.best(side).unwrap_or_default();
         Quote {
             bid: level(Side::Bid),
             ask: level(Side::Ask),

@@ -1,0 +1,211 @@
+//! The main job, end to end: a synthetic session and a real day, twice, replayed, reported.
+
+use ijk_tests::{GOOG_PARENTS, data, run, run_failing, run_json};
+use serde_json::Value;
+use std::path::Path;
+
+/// The parents' own accounts and the counts of the summary must agree.
+fn accounts_agree(summary: &Value, parents: u64) {
+    let p = &summary["parents"];
+    assert_eq!(p["total"], parents, "{p}");
+    let sum = ["done", "abandoned", "refused"].iter().map(|k| p[k].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum, parents, "no parent may be left active: {p}");
+}
+
+fn replay_is_identical(dir: &Path, summary: &Value) {
+    let run = summary["run"].as_str().unwrap();
+    let replay = run_json(dir, &["replay", run, "--json"]);
+    assert_eq!(replay["identical"], true, "{replay}");
+    assert_eq!(replay["complete"], true);
+    assert_eq!(replay["decisions_sha256"], summary["decisions_sha256"]);
+    assert_eq!(replay["journal_sha256"], summary["journal_sha256"]);
+}
+
+fn artifacts_are_there(dir: &Path, summary: &Value) {
+    let run = dir.join(summary["run"].as_str().unwrap());
+    for name in [
+        "manifest.json",
+        "summary.json",
+        "journal/000000.ijkj",
+        "decisions.parquet",
+        "orders.parquet",
+        "fills.parquet",
+        "equity.parquet",
+        "parents.parquet",
+        "latency.parquet",
+        "report.html",
+    ] {
+        let path = run.join(name);
+        assert!(path.metadata().is_ok_and(|m| m.len() > 0), "{} is missing", path.display());
+    }
+    let page = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.matches("<svg").count() >= 4, "price, position, profit and latency are drawn");
+    assert!(!page.contains("http://") || !page.contains("src="), "nothing is loaded");
+}
+
+#[test]
+fn a_synthetic_session_trades_and_comes_out_the_same_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["live", "--feed", "synth:11:60", "--seed", "5", "--json", "--out"];
+    let first = run_json(dir.path(), &[&args[..], &["a"]].concat());
+    let second = run_json(dir.path(), &[&args[..], &["b"]].concat());
+    assert!(first["fills"].as_u64() > Some(0), "the default session trades: {first}");
+    assert!(first["events"].as_u64() > Some(5_000));
+    for key in ["decisions_sha256", "journal_sha256", "pnl_usd", "fills", "orders"] {
+        assert_eq!(first[key], second[key], "{key}");
+    }
+    assert_eq!(first["allocs_after_warmup"], 0, "the hot path must not allocate");
+    let parents = first["parents"]["total"].as_u64().unwrap();
+    accounts_agree(&first, parents);
+    replay_is_identical(dir.path(), &first);
+    artifacts_are_there(dir.path(), &first);
+    let other = run_json(
+        dir.path(),
+        &["live", "--feed", "synth:12:60", "--seed", "5", "--json", "--out", "c"],
+    );
+    assert_ne!(first["decisions_sha256"], other["decisions_sha256"]);
+    // The report's own ledger and the risk gate's agree to the cent's hundredth.
+    let gate = first["pnl_usd"].as_f64().unwrap();
+    let ledger = first["performance"]["pnl_usd"].as_f64().unwrap();
+    assert!((gate - ledger).abs() < 1e-3, "gate {gate}, ledger {ledger}");
+}
+
+#[test]
+fn a_changed_byte_of_the_journal_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let summary =
+        run_json(dir.path(), &["live", "--feed", "synth:3:5", "--json", "--out", "r"]);
+    let path = dir.path().join("r/journal/000000.ijkj");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let text = run_failing(dir.path(), &["replay", summary["run"].as_str().unwrap()], 78);
+    assert!(text.contains("offset") || text.contains("byte"), "{text}");
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes[..bytes.len() - 40]).unwrap();
+    run_failing(dir.path(), &["replay", "r"], 78);
+}
+
+#[test]
+fn several_feeds_merge_into_one_kernel() {
+    let dir = tempfile::tempdir().unwrap();
+    let summary =
+        run_json(dir.path(), &["live", "--feed", "synth:4:10:3", "--json", "--out", "r"]);
+    assert!(summary["events"].as_u64() > Some(3_000));
+    replay_is_identical(dir.path(), &summary);
+    let header = std::fs::read_to_string(dir.path().join("r/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&header).unwrap();
+    assert_eq!(manifest["instruments"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn goog_executes_every_parent_and_stays_small() {
+    let Some(zip) = data("lobster/LOBSTER_SampleFile_GOOG_2012-06-21_10.zip") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("parents.csv"), GOOG_PARENTS).unwrap();
+    let feed = format!("lobster:{}", zip.display());
+    let args = ["live", "--feed", &feed, "--parents", "parents.csv", "--json", "--out"];
+    let first = run_json(dir.path(), &[&args[..], &["a"]].concat());
+    assert_eq!(first["events"], 147_916);
+    assert!(first["fills"].as_u64() > Some(10));
+    assert!(first["peak_rss_bytes"].as_u64() < Some(200 << 20), "{}", first["peak_rss_bytes"]);
+    assert_eq!(first["allocs_after_warmup"], 0);
+    replay_is_identical(dir.path(), &first);
+    artifacts_are_there(dir.path(), &first);
+    let second = run_json(dir.path(), &[&args[..], &["b"]].concat());
+    assert_eq!(first["decisions_sha256"], second["decisions_sha256"]);
+    assert_eq!(first["journal_sha256"], second["journal_sha256"]);
+    // Execution alone, without a forecast: exactly the file's parents, each accounted for.
+    let alone = run_json(dir.path(), &[&args[..], &["c", "--weights", "none"]].concat());
+    accounts_agree(&alone, 7);
+    assert_eq!(alone["decisions"], 0);
+    assert!(alone["parents"]["done"].as_u64() >= Some(4), "{}", alone["parents"]);
+}
+
+#[test]
+fn bad_usage_and_bad_input_have_their_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    assert!(run_failing(d, &["live", "--feed", "lobstr:x"], 2).contains("lobster:FILE.zip"));
+    assert!(run_failing(d, &["live", "--feed", "dbn:missing.dbn"], 3).contains("missing.dbn"));
+    run_failing(d, &["live", "--speed", "0"], 2);
+    run_failing(d, &["live", "--weights", "none"], 2);
+    run_failing(d, &["live", "--venue", "nowhere"], 2);
+    run_failing(d, &["live", "--venue", "ibkr-paper"], 5);
+    std::fs::write(d.join("w.safetensors"), b"nonsense").unwrap();
+    assert!(run_failing(d, &["live", "--weights", "w.safetensors"], 3).contains("w.safetensors"));
+    std::fs::write(d.join("f.toml"), "[sizing]\nkely_multiplier = 0.1\n").unwrap();
+    let text = run_failing(d, &["live", "--config", "f.toml"], 2);
+    assert!(text.contains("f.toml:2") && text.contains("kelly_multiplier"), "{text}");
+    std::fs::write(d.join("p.csv"), "ts,symbol,side,qty,horizon_s,urgency\n1,SYN0,buy,x,1,urgent\n")
+        .unwrap();
+    let text = run_failing(d, &["live", "--feed", "synth:1:1", "--parents", "p.csv"], 3);
+    assert!(text.contains("p.csv:2: field 'qty'"), "{text}");
+    run_failing(d, &["replay", "nothing"], 2);
+    let none_left = std::fs::read_dir(d).unwrap().flatten().all(|e| e.path() != d.join("runs"));
+    assert!(none_left || run(d, &["status"]).status.code() == Some(2));
+}
+
+#[test]
+fn a_run_is_never_replaced_without_force_and_force_replaces_runs_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["live", "--feed", "synth:1:2", "--json", "--out", "r"];
+    run_json(dir.path(), &args);
+    run_failing(dir.path(), &args, 2);
+    run_json(dir.path(), &[&args[..], &["--force"]].concat());
+    std::fs::create_dir(dir.path().join("mine")).unwrap();
+    std::fs::write(dir.path().join("mine/thesis.txt"), b"x").unwrap();
+    let mine = ["live", "--feed", "synth:1:2", "--out", "mine", "--force"];
+    run_failing(dir.path(), &mine, 2);
+    assert!(dir.path().join("mine/thesis.txt").exists());
+}
+
+#[test]
+fn a_kill_latches_until_it_is_cleared() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    run_json(d, &["kill", "--json"]);
+    assert!(run_failing(d, &["live", "--feed", "synth:1:1"], 78).contains("kill.latch"));
+    run_json(d, &["kill", "--clear", "--json"]);
+    run_json(d, &["live", "--feed", "synth:1:1", "--json"]);
+    let status = run_json(d, &["status", "--json"]);
+    assert_eq!(status["phase"], "finished");
+}
+
+#[test]
+fn a_running_kernel_obeys_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(ijk_tests::ijk())
+        .args(["live", "--feed", "synth:1:60", "--speed", "60", "--json", "--out", "runs/k"])
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let counters = dir.path().join("runs/k/counters.ijkc");
+    let wait = |ready: &dyn Fn() -> bool| {
+        for _ in 0..1_000 {
+            if ready() {
+                return true;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        false
+    };
+    assert!(wait(&|| counters.exists()));
+    let rows = || {
+        let stat = run(dir.path(), &["stat", "runs/k", "--json"]);
+        let stat: Value = serde_json::from_slice(&stat.stdout).unwrap_or_default();
+        stat["counters"]["rows"].as_u64().unwrap_or(0)
+    };
+    assert!(wait(&|| rows() > 0), "the kernel runs");
+    run_json(dir.path(), &["kill", "runs/k", "--json"]);
+    let killed = || {
+        let status = run_json(dir.path(), &["status", "runs/k", "--json"]);
+        status["trading"] == "killed"
+    };
+    assert!(wait(&killed), "the kernel sees the request in its own time");
+    // A second signal-free way out: the feed goes on, nothing is sent any more.
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -1,0 +1,261 @@
+//! The command line: one definition from which parser, help, completions and man pages come.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// IntradayJules kernel: low-latency inference and execution for one intraday trader.
+#[derive(Debug, Parser)]
+#[command(name = "ijk", version, propagate_version = true, after_help = "Example:\n  ijk live")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs a trading day: events, features, forecast, sizing, child orders, risk gate, venue.
+    #[command(after_help = "Examples:\n  ijk live\n  ijk live --feed lobster:GOOG.zip \
+        --parents parents.csv\n  ijk live --feed lobster:GOOG.zip --weights none --parents \
+        parents.csv --json")]
+    Live(LiveArgs),
+    /// Feeds a run's journal through the same core; exit 0 only if every output is bit-identical.
+    #[command(after_help = "Example:\n  ijk replay runs/latest")]
+    Replay(RunArgs),
+    /// Reads any feed into the Parquet tick store.
+    #[command(after_help = "Example:\n  ijk import lobster:GOOG.zip --out goog.parquet")]
+    Import(ImportArgs),
+    /// Writes the book after every event.
+    #[command(after_help = "Example:\n  ijk book lobster:GOOG.zip --levels 10 --out b.parquet")]
+    Book(BookArgs),
+    /// Writes the twelve features, one row a token.
+    #[command(after_help = "Example:\n  ijk features lobster:GOOG.zip --out f.parquet")]
+    Features(FeaturesArgs),
+    /// Writes the forecast of every token, per member and pooled.
+    #[command(after_help = "Example:\n  ijk forecast synth:7 --out forecast.parquet")]
+    Forecast(ForecastArgs),
+    /// Writes a synthetic session to the tick store.
+    #[command(after_help = "Example:\n  ijk synth --seed 7 --minutes 60 --out s.parquet")]
+    Synth(SynthArgs),
+    /// Writes a run's tables and its self-contained HTML page again.
+    #[command(after_help = "Example:\n  ijk report runs/latest")]
+    Report(RunArgs),
+    /// Says whether a run is alive, what it does and whether it may trade.
+    #[command(after_help = "Example:\n  ijk status")]
+    Status(OptRunArgs),
+    /// Prints the counters of a run.
+    #[command(after_help = "Example:\n  ijk stat runs/latest --json")]
+    Stat(OptRunArgs),
+    /// Stops all trading: asks the running kernel, and latches so that none starts again.
+    #[command(after_help = "Examples:\n  ijk kill\n  ijk kill --clear")]
+    Kill(KillArgs),
+    /// Checks what this machine allows: clocks, io_uring, cores, limits, gateway.
+    #[command(after_help = "Example:\n  ijk doctor")]
+    Doctor(DoctorArgs),
+    /// Settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Explains one decision of a run from its journal.
+    #[command(after_help = "Example:\n  ijk explain runs/latest 300")]
+    Explain(ExplainArgs),
+    /// Prints shell completions.
+    #[command(after_help = "Example:\n  ijk completions bash > ijk.bash")]
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes man pages into a folder.
+    #[command(after_help = "Example:\n  ijk man --out man/")]
+    Man {
+        /// Folder; made if missing.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Prints the effective settings and where each comes from.
+    #[command(after_help = "Example:\n  ijk config check ijk.toml")]
+    Check {
+        /// Settings file; without one the defaults are printed.
+        file: Option<PathBuf>,
+        /// One JSON document on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// Settings file (TOML).
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Feed; repeat to merge several by time. Default: synth.
+    #[arg(long = "feed", value_name = "SPEC")]
+    pub feeds: Vec<String>,
+    /// Venue: sim, ibkr-paper or ibkr-live.
+    #[arg(long, default_value = "sim")]
+    pub venue: String,
+    /// Weights file, `bundled`, or `none` to execute outside parents only.
+    #[arg(long, default_value = "bundled")]
+    pub weights: String,
+    /// Data seconds a second, or `max`.
+    #[arg(long, default_value = "max")]
+    pub speed: String,
+    /// Seed of everything random.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Folder of the run; must not exist (unless --force). Default: runs/<time>-<seed>.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Ends after this many events of the feed.
+    #[arg(long)]
+    pub events: Option<u64>,
+    /// Parent orders to execute: ts,symbol,side,qty,horizon_s,urgency.
+    #[arg(long, value_name = "FILE.csv")]
+    pub parents: Option<PathBuf>,
+    /// Replaces the folder of an earlier run.
+    #[arg(long)]
+    pub force: bool,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OptRunArgs {
+    /// Folder of the run; default runs/latest.
+    pub run: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KillArgs {
+    /// Folder of the run; default runs/latest.
+    pub run: Option<PathBuf>,
+    /// Takes the latch away, so that the kernel may start again.
+    #[arg(long)]
+    pub clear: bool,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Address of a TWS or IB Gateway to probe, for example 127.0.0.1:4002.
+    #[arg(long)]
+    pub gateway: Option<std::net::SocketAddr>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OutArgs {
+    /// File to write; never replaced without --force.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Replaces an existing file.
+    #[arg(long)]
+    pub force: bool,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Feed.
+    pub spec: String,
+    /// Keep only this symbol.
+    #[arg(long)]
+    pub symbol: Option<String>,
+    /// Keep only this UTC day, YYYY-MM-DD.
+    #[arg(long)]
+    pub date: Option<String>,
+    #[command(flatten)]
+    pub out: OutArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct BookArgs {
+    /// Feed.
+    pub spec: String,
+    /// Levels a side.
+    #[arg(long, default_value_t = 10)]
+    pub levels: usize,
+    /// Symbol, where the feed has several.
+    #[arg(long)]
+    pub symbol: Option<String>,
+    #[command(flatten)]
+    pub out: OutArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// Feed.
+    pub spec: String,
+    /// Events a token.
+    #[arg(long, default_value_t = 10)]
+    pub stride: u32,
+    /// Symbol, where the feed has several.
+    #[arg(long)]
+    pub symbol: Option<String>,
+    #[command(flatten)]
+    pub out: OutArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ForecastArgs {
+    /// Feed.
+    pub spec: String,
+    /// Weights file or `bundled`.
+    #[arg(long, default_value = "bundled")]
+    pub weights: String,
+    /// Events a token.
+    #[arg(long, default_value_t = 10)]
+    pub stride: u32,
+    /// Symbol, where the feed has several.
+    #[arg(long)]
+    pub symbol: Option<String>,
+    #[command(flatten)]
+    pub out: OutArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// Seed.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Minutes of the session.
+    #[arg(long, default_value_t = 390)]
+    pub minutes: u32,
+    /// Symbols.
+    #[arg(long, default_value_t = 1)]
+    pub symbols: u32,
+    #[command(flatten)]
+    pub out: OutArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// Number of the decision, as in decisions.parquet.
+    pub decision: u64,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}

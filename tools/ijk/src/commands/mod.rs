@@ -1,0 +1,14 @@
+//! One file a command.
+
+pub mod book;
+pub mod config;
+pub mod doctor;
+pub mod explain;
+pub mod features;
+pub mod forecast;
+pub mod import;
+pub mod kill;
+pub mod live;
+pub mod replay;
+pub mod report;
+pub mod status;

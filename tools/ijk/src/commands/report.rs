@@ -1,0 +1,31 @@
+//! `ijk report`: tables and page of a run, again.
+
+use crate::cli::RunArgs;
+use crate::exit::Exit;
+use crate::files::{print_json, print_text};
+use crate::report;
+use crate::run_dir::RunDir;
+use serde_json::json;
+
+/// Rebuilds the report from the journal.
+///
+/// # Errors
+/// 2 if there is no such run, 78 for a damaged journal.
+pub fn run(args: &RunArgs) -> Result<(), Exit> {
+    let dir = RunDir::open(&args.run)?;
+    let built = report::build(&dir, None)?;
+    if args.json {
+        print_json(&json!({
+            "run": dir.root().display().to_string(),
+            "report": dir.file("report.html").display().to_string(),
+            "refusals": built.refusals,
+            "decision_reasons": built.reasons,
+            "parents": built.parents,
+            "performance": built.performance,
+            "latency_ns": built.latency,
+        }));
+    } else {
+        print_text(&format!("{}\n", dir.file("report.html").display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! From feed specifications to one merged source, with the settings' instrument overrides.
+
+use crate::exit::Exit;
+use ijk_core::config::InstrumentConfig;
+use ijk_core::num::{E9, parse_decimal_e9};
+use ijk_core::{
+    Currency, DepthKind, EventSource, FeedError, Instrument, MarketEvent, Px, Qty, RepairCounts,
+    Session,
+};
+use ijk_data::merge::MergedSource;
+use ijk_data::spec::{FeedSpec, open_feed};
+use std::path::Path;
+
+/// A source whose instrument definitions may differ from what its files say.
+pub struct Feeds {
+    source: Box<dyn EventSource>,
+    instruments: Vec<Instrument>,
+}
+
+/// Parses specifications.
+///
+/// # Errors
+/// Exit code 2 with the forms that exist.
+pub fn parse_specs(texts: &[String]) -> Result<Vec<FeedSpec>, Exit> {
+    texts.iter().map(|t| t.parse::<FeedSpec>().map_err(Exit::usage)).collect()
+}
+
+/// Returns the files that a feed reads; none for a generated one.
+pub fn files(spec: &FeedSpec) -> Vec<&Path> {
+    match spec {
+        FeedSpec::Lobster { message, orderbook } => {
+            std::iter::once(message.as_path()).chain(orderbook.as_deref()).collect()
+        }
+        other => other.path().into_iter().collect(),
+    }
+}
+
+/// Opens feeds and merges them by receive time.
+///
+/// # Errors
+/// Exit code 3 for files that cannot be read, 2 for overrides that make no sense.
+pub fn open(specs: &[FeedSpec], seed: u64, overrides: &[InstrumentConfig]) -> Result<Feeds, Exit> {
+    let mut sources = Vec::with_capacity(specs.len());
+    for spec in specs {
+        sources.push((spec.to_string(), open_feed(spec, seed)?));
+    }
+    let source: Box<dyn EventSource> = if sources.len() == 1 {
+        match sources.pop() {
+            Some((_, only)) => only,
+            None => unreachable!("Invariant: there is one."),
+        }
+    } else {
+        Box::new(MergedSource::new(sources)?)
+    };
+    let mut instruments = source.instruments().to_vec();
+    for o in overrides {
+        let symbol = o.symbol.as_str();
+        if let Some(i) = instruments.iter_mut().find(|i| i.symbol.as_str() == symbol) {
+            apply(i, o)?;
+        }
+    }
+    Ok(Feeds { source, instruments })
+}
+
+fn apply(instrument: &mut Instrument, o: &InstrumentConfig) -> Result<(), Exit> {
+    let bad = |key: &str, text: &str, expected: &str| {
+        Exit::usage(format!("instrument {}: {key} = \"{text}\": expected {expected}", o.symbol))
+    };
+    if let Some(text) = &o.tick {
+        let tick = parse_decimal_e9(text.as_bytes()).ok().filter(|&t| t > 0);
+        instrument.tick = Px(tick.ok_or_else(|| bad("tick", text, "a positive decimal"))?);
+    }
+    if let Some(text) = &o.lot {
+        let raw = parse_decimal_e9(text.as_bytes()).ok().filter(|&l| l > 0);
+        let unit = instrument.qty_unit_e9;
+        let lot = raw.filter(|l| l % unit == 0).map(|l| l / unit);
+        let expected = format!("a positive multiple of {}", unit as f64 / E9 as f64);
+        instrument.lot = Qty(lot.ok_or_else(|| bad("lot", text, &expected))?);
+    }
+    if let Some(text) = &o.currency {
+        instrument.currency = match text.to_ascii_uppercase().as_str() {
+            "USD" => Currency::Usd,
+            "USDT" => Currency::Usdt,
+            "EUR" => Currency::Eur,
+            _ => Currency::Other,
+        };
+    }
+    if let (Some(open), Some(close)) = (&o.session_open, &o.session_close) {
+        let zone = o.session_tz.as_deref().unwrap_or("America/New_York");
+        instrument.session = session(instrument.session, open, close, zone)
+            .map_err(|e| Exit::usage(format!("instrument {}: session: {e}", o.symbol)))?;
+    } else if o.session_open.is_some() || o.session_close.is_some() {
+        return Err(bad("session_open", "", "session_open and session_close together"));
+    }
+    Ok(())
+}
+
+/// Moves a session to other local times of its own day.
+fn session(day: Session, open: &str, close: &str, zone: &str) -> Result<Session, jiff::Error> {
+    let ns = i128::from(day.open_ns);
+    let date = jiff::Timestamp::from_nanosecond(ns)?.in_tz(zone)?.date();
+    let at = |text: &str| -> Result<u64, jiff::Error> {
+        let time = jiff::civil::Time::strptime("%H:%M", text)?;
+        Ok(date.to_datetime(time).in_tz(zone)?.timestamp().as_nanosecond() as u64)
+    };
+    Ok(Session { open_ns: at(open)?, close_ns: at(close)? })
+}
+
+impl EventSource for Feeds {
+    fn instruments(&self) -> &[Instrument] {
+        &self.instruments
+    }
+    fn depth_kind(&self, index: usize) -> DepthKind {
+        self.source.depth_kind(index)
+    }
+    fn next_event(&mut self) -> Result<Option<MarketEvent>, FeedError> {
+        self.source.next_event()
+    }
+    fn repairs(&self) -> RepairCounts {
+        self.source.repairs()
+    }
+    fn progress(&self) -> Option<(u64, u64)> {
+        self.source.progress()
+    }
+}
+
+/// Returns the index of `symbol`, or 0 where none is named and the feed has only one.
+///
+/// # Errors
+/// Exit code 2 with the symbols there are.
+pub fn choose_symbol(instruments: &[Instrument], symbol: Option<&str>) -> Result<usize, Exit> {
+    let names = || instruments.iter().map(|i| i.symbol.as_str()).collect::<Vec<_>>().join(", ");
+    match symbol {
+        None if instruments.len() == 1 => Ok(0),
+        None => Err(Exit::usage(format!(
+            "the feed has {} symbols; choose one with --symbol: {}",
+            instruments.len(),
+            names()
+        ))),
+        Some(s) => instruments
+            .iter()
+            .position(|i| i.symbol.as_str() == s)
+            .ok_or_else(|| Exit::usage(format!("no symbol {s} in the feed; it has: {}", names()))),
+    }
+}
