@@ -90,11 +90,7 @@ pub fn forecast_runs(
 }
 
 /// Scores runs at every horizon.
-pub fn score(
-    runs: &[Run],
-    scale: &LabelScale,
-    ols: Option<(&Scaler, &Ols)>,
-) -> Vec<HorizonReport> {
+pub fn score(runs: &[Run], scale: &LabelScale, ols: Option<(&Scaler, &Ols)>) -> Vec<HorizonReport> {
     (0..HORIZON_COUNT).map(|h| score_horizon(runs, scale, ols, h)).collect()
 }
 
@@ -119,9 +115,8 @@ fn score_horizon(
     let ensemble = map(&|s, _| s.mean_bps);
     let rows: Vec<Scored> = ensemble.concat();
     let members = runs.iter().flat_map(|r| r.rows.first()).map(|r| r.forecast.member_count).max();
-    let member_r2 = (0..members.unwrap_or(0) as usize).map(|m| {
-        scores(&map(&|_, row| f64::from(row.forecast.members[m][h].mean_bps))).r2.value
-    });
+    let member_r2 = (0..members.unwrap_or(0) as usize)
+        .map(|m| scores(&map(&|_, row| f64::from(row.forecast.members[m][h].mean_bps))).r2.value);
     HorizonReport {
         horizon_tokens: HORIZONS[h],
         rows: rows.len(),

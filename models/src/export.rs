@@ -121,7 +121,13 @@ pub fn import<B: Backend>(member: &MemberTensors, device: &B::Device) -> Encoder
         tensor.iter().map(|v| v.to_f32()).collect()
     };
     let linear = |name: &str, d_in, d_out| {
-        to_linear(&get(&format!("{name}.weight")), &get(&format!("{name}.bias")), d_in, d_out, device)
+        to_linear(
+            &get(&format!("{name}.weight")),
+            &get(&format!("{name}.bias")),
+            d_in,
+            d_out,
+            device,
+        )
     };
     let norm = |name: &str| {
         let mut norm = crate::encoder::norm(d, device);
@@ -136,10 +142,8 @@ pub fn import<B: Backend>(member: &MemberTensors, device: &B::Device) -> Encoder
             let (weight, bias) = (&weight[i * d * d..][..d * d], &bias[i * d..][..d]);
             to_linear(weight, bias, d, d, device)
         };
-        let age_bias = TensorData::new(
-            get(&format!("l{l}.attn.age_bias")),
-            [shape.heads, shape.window],
-        );
+        let age_bias =
+            TensorData::new(get(&format!("l{l}.attn.age_bias")), [shape.heads, shape.window]);
         Block {
             norm_attention: norm(&format!("l{l}.norm1")),
             attention: BandedAttention {

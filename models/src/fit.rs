@@ -46,7 +46,7 @@ impl Default for FitSettings {
     fn default() -> Self {
         FitSettings {
             feed: vec!["synth".into()],
-            sessions: 12,
+            sessions: 18,
             minutes: None,
             stride: 10,
             members: 5,
@@ -210,11 +210,8 @@ fn prepare(sessions: &[Session], settings: &FitSettings) -> Result<Prepared, Fit
 }
 
 fn card_sessions(sessions: &[Session], split: &Split) -> Vec<CardSession> {
-    let parts = [
-        ("training", &split.train),
-        ("validation", &split.validation),
-        ("test", &split.test),
-    ];
+    let parts =
+        [("training", &split.train), ("validation", &split.validation), ("test", &split.test)];
     let of = |(part, segments): (&'static str, &Vec<Segment>)| {
         let card = |s: &Segment| CardSession {
             name: sessions[s.session].name.clone(),

@@ -162,10 +162,7 @@ pub fn mean_scores(runs: &[Vec<Scored>], of: impl Fn(&Scored) -> f64) -> MeanSco
         r2.push(draw.r2());
         ic.push(draw.correlation());
     }
-    MeanScores {
-        r2: interval(all.r2(), r2),
-        ic: interval(all.correlation(), ic),
-    }
+    MeanScores { r2: interval(all.r2(), r2), ic: interval(all.correlation(), ic) }
 }
 
 fn interval(value: f64, mut draws: Vec<f64>) -> Interval {

@@ -30,12 +30,9 @@ impl Part {
         scale: &LabelScale,
     ) -> Part {
         assert_eq!(features.len(), labels.len(), "one row of labels per token");
-        let target = |row: &LabelRow| {
-            std::array::from_fn(|h| (row[h] / scale.scale_bps[h]) as f32)
-        };
-        let class = |row: &LabelRow| {
-            std::array::from_fn(|h| class_of(row[h], scale.threshold_bps[h]))
-        };
+        let target = |row: &LabelRow| std::array::from_fn(|h| (row[h] / scale.scale_bps[h]) as f32);
+        let class =
+            |row: &LabelRow| std::array::from_fn(|h| class_of(row[h], scale.threshold_bps[h]));
         Part {
             inputs: features.iter().map(|f| scaler.apply(f)).collect(),
             targets: labels.iter().map(target).collect(),

@@ -56,11 +56,8 @@ pub fn read_sessions(
 ) -> Result<Vec<Session>, FeedError> {
     let mut streams: Vec<(Book, FeatureEngine, Session)> = Vec::new();
     for (index, instrument) in source.instruments().iter().enumerate() {
-        let session = Session {
-            name: format!("{name} {}", instrument.symbol),
-            feed,
-            ..Session::default()
-        };
+        let session =
+            Session { name: format!("{name} {}", instrument.symbol), feed, ..Session::default() };
         let book = Book::new(source.depth_kind(index), instrument);
         streams.push((book, FeatureEngine::new(stride), session));
     }

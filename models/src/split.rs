@@ -7,6 +7,9 @@ use std::ops::Range;
 /// Tokens that training, validation and test must hold at least.
 pub const TOKENS_MIN: [usize; 3] = [2_000, 500, 500];
 
+/// Nanoseconds of a day.
+const DAY_NS: u64 = 86_400_000_000_000;
+
 /// A run of tokens of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -55,8 +58,9 @@ pub enum SplitError {
 
 /// Splits sessions: the oldest train, the next validate, the newest test.
 ///
-/// With three or more feeds whole feeds are dealt out (a feed's instruments stay together).
-/// With fewer every session is cut in time, [`EMBARGO_TOKENS`] left out at each cut.
+/// With three or more feeds whole feeds are dealt out by day, feeds of one day in the order given
+/// (a feed's instruments stay together). With fewer every session is cut in time,
+/// [`EMBARGO_TOKENS`] left out at each cut.
 ///
 /// # Errors
 /// [`SplitError`] where a part falls below [`TOKENS_MIN`] or a session comes twice.
@@ -68,9 +72,10 @@ pub fn split(
     refuse_duplicates(sessions)?;
     let mut feeds: Vec<(u64, usize)> = Vec::new();
     for s in sessions {
+        let day = s.first_ns / DAY_NS;
         match feeds.iter_mut().find(|(_, feed)| *feed == s.feed) {
-            Some(known) => known.0 = known.0.min(s.first_ns),
-            None => feeds.push((s.first_ns, s.feed)),
+            Some(known) => known.0 = known.0.min(day),
+            None => feeds.push((day, s.feed)),
         }
     }
     feeds.sort();
@@ -80,11 +85,8 @@ pub fn split(
     } else {
         by_time(sessions, validation_fraction, test_fraction)
     };
-    let parts = [
-        ("training", &split.train),
-        ("validation", &split.validation),
-        ("test", &split.test),
-    ];
+    let parts =
+        [("training", &split.train), ("validation", &split.validation), ("test", &split.test)];
     for ((part, segments), floor) in parts.into_iter().zip(TOKENS_MIN) {
         let found = segments.iter().map(|s| s.tokens.len()).sum();
         if found < floor {
@@ -138,24 +140,28 @@ fn by_time(sessions: &[Session], validation: f64, test: f64) -> Split {
 mod tests {
     use super::*;
 
-    fn session(feed: usize, tokens: usize, first_ns: u64) -> Session {
+    fn session(feed: usize, tokens: usize, day: u64) -> Session {
         Session {
-            name: format!("s{feed}-{first_ns}"),
+            name: format!("s{feed}-{day}"),
             feed,
-            first_ns,
-            features: (0..tokens).map(|t| [first_ns as f64 + t as f64; 12]).collect(),
+            // Within a day the time says nothing.
+            first_ns: (day + 1) * DAY_NS - 1 - feed as u64,
+            features: (0..tokens)
+                .map(|t| [(100 * day + feed as u64) as f64, t as f64])
+                .map(|[a, b]| std::array::from_fn(|i| if i == 0 { a } else { b }))
+                .collect(),
             mids: vec![100.0; tokens],
         }
     }
 
     #[test]
     fn whole_feeds_are_dealt_out_in_time_order() {
-        // Four feeds given out of order; feed 7 has two instruments.
+        // Four feeds given out of order, two of one day; feed 7 has two instruments.
         let all = [
             session(7, 900, 40),
             session(7, 900, 41),
             session(3, 1_500, 10),
-            session(4, 1_500, 20),
+            session(4, 1_500, 10),
             session(5, 900, 30),
         ];
         let split = split(&all, 0.2, 0.2).unwrap();

@@ -42,9 +42,9 @@ pub struct TrainSettings {
 impl Default for TrainSettings {
     fn default() -> Self {
         TrainSettings {
-            epochs: 4,
-            batch_sequences: 16,
-            sequence_tokens: 192,
+            epochs: 5,
+            batch_sequences: 8,
+            sequence_tokens: 256,
             learning_rate: 1e-3,
             learning_rate_end_fraction: 0.02,
             warm_up_fraction: 0.05,

@@ -79,7 +79,11 @@ fn created() -> Result<String, Exit> {
 fn command_line(args: impl Iterator<Item = String>) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=@%+".contains(c);
     let quote = |a: String| {
-        if !a.is_empty() && a.chars().all(plain) { a } else { format!("'{}'", a.replace('\'', r"'\''")) }
+        if !a.is_empty() && a.chars().all(plain) {
+            a
+        } else {
+            format!("'{}'", a.replace('\'', r"'\''"))
+        }
     };
     std::iter::once("ijk-train".to_owned()).chain(args.map(quote)).collect::<Vec<_>>().join(" ")
 }

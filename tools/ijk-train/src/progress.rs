@@ -36,8 +36,7 @@ impl Display {
                 self.begin(format!("member {}", member + 1), *steps);
                 self.tokens += tokens;
                 // A slow mean: single steps jump.
-                self.loss =
-                    if self.loss.is_nan() { *loss } else { 0.95 * self.loss + 0.05 * loss };
+                self.loss = if self.loss.is_nan() { *loss } else { 0.95 * self.loss + 0.05 * loss };
                 let rate = self.tokens as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
                 self.bar.set_position(*step as u64);
                 self.bar.set_message(format!("loss {:.4}, {rate:.0} tokens/s", self.loss));

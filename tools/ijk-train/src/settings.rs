@@ -55,7 +55,9 @@ fn refuse_unknown(table: &Table, known: &Table, prefix: &str) -> Result<(), Stri
                         strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b))
                     })
                     .map_or("", String::as_str);
-                return Err(format!("unknown key '{prefix}{key}'; the nearest is '{prefix}{near}'"));
+                return Err(format!(
+                    "unknown key '{prefix}{key}'; the nearest is '{prefix}{near}'"
+                ));
             }
         }
     }
