@@ -1,0 +1,53 @@
+//! The calibration command.
+
+#![forbid(unsafe_code)]
+
+mod commands;
+
+use clap::{Parser, Subcommand};
+use commands::Exit;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Calibrates and uses models of cost and volume.
+#[derive(Parser)]
+#[command(
+    name = "ijk-calib",
+    version,
+    after_help = "Exit codes: 0 done, 1 a sample is not good enough, 2 usage, 3 bad input data."
+)]
+struct Cli {
+    /// Prints one JSON document on stdout and nothing else
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Volume(commands::volume::Args),
+    Predict(commands::predict::Args),
+    Schedule(commands::schedule::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Volume(args) => commands::volume::run(args),
+        Command::Predict(args) => commands::predict::run(args),
+        Command::Schedule(args) => commands::schedule::run(args),
+    };
+    match result {
+        Ok(report) => {
+            let text = if cli.json { format!("{:#}\n", report.json) } else { report.text };
+            // A reader that has gone is no error.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(Exit { code, message }) => {
+            eprintln!("ijk-calib: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
