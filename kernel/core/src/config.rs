@@ -41,7 +41,7 @@ pub struct RunConfig {
 
 impl Default for RunConfig {
     fn default() -> Self {
-        RunConfig { seed: 1, equity_usd: 100_000.0 }
+        RunConfig { seed: 1, equity_usd: 1_000_000.0 }
     }
 }
 
@@ -178,13 +178,13 @@ pub struct RiskConfig {
 impl Default for RiskConfig {
     fn default() -> Self {
         RiskConfig {
-            max_order_qty: 1_000,
-            max_order_notional_usd: 50_000.0,
+            max_order_qty: 10_000,
+            max_order_notional_usd: 200_000.0,
             price_collar_bps: 100.0,
-            max_position_notional_usd: 100_000.0,
-            max_gross_notional_usd: 200_000.0,
-            reduce_only_loss_usd: 2_000.0,
-            halt_loss_usd: 3_000.0,
+            max_position_notional_usd: 1_000_000.0,
+            max_gross_notional_usd: 2_000_000.0,
+            reduce_only_loss_usd: 20_000.0,
+            halt_loss_usd: 30_000.0,
             max_orders_per_s: 10,
             order_burst: 20,
             duplicate_window_ms: 500,
