@@ -7,7 +7,7 @@
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Prints a session must average per bucket.
 pub const PRINTS_PER_BUCKET_MIN: u64 = 20;
@@ -154,6 +154,9 @@ pub fn estimate(
             days.len()
         ));
     }
+    for (symbol, day) in repeated(sessions) {
+        notes.push(format!("{symbol} comes more than once on day {day}: is one feed given twice?"));
+    }
     let prints = sessions.iter().flat_map(|s| &s.prints).sum();
     Ok(VolumeCurve { buckets, days: days.len(), sessions: sessions.len(), prints, notes })
 }
@@ -183,6 +186,13 @@ impl SessionVolume {
         let total: f64 = self.volume.iter().sum();
         self.volume.iter().map(|v| v / total).collect()
     }
+}
+
+/// Returns symbols that more than one session of a day is of.
+fn repeated(sessions: &[SessionVolume]) -> BTreeSet<(&str, i64)> {
+    let mut seen = BTreeSet::new();
+    let keys = sessions.iter().map(|s| (s.symbol.as_str(), s.day));
+    keys.filter(|key| !seen.insert(*key)).collect()
 }
 
 /// Averages the symbols of each day.
@@ -279,6 +289,7 @@ mod tests {
         let three = [session(1, u_shape(1.0)), session(2, flat.clone()), session(2, flat)];
         let curve = estimate(&three, 1_800, 1).unwrap();
         assert_eq!((curve.days, curve.sessions), (2, 3));
+        assert!(curve.notes.iter().any(|n| n.starts_with("XYZ comes more than once on day 2")));
         assert!((curve.buckets[0].share - expected).abs() < 1e-12);
     }
 

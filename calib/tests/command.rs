@@ -160,15 +160,19 @@ fn generated_sessions_of_one_day_are_one_day() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("p.toml");
     let out = out.to_str().unwrap();
-    let feeds = ["volume", "--feed", "synth:1:30", "--feed", "synth:2:30", "--out", out, "--json"];
-    let profile = json(&calib(&with(&feeds, &["--bucket-min", "10"])));
+    let feeds = ["volume", "--feed", "synth:1", "--feed", "synth:2", "--out", out, "--json"];
+    let profile = json(&calib(&feeds));
     assert_eq!((&profile["days"], &profile["sessions"]), (&Value::from(1), &Value::from(2)));
-    assert_eq!(profile["bucket"].as_array().unwrap().len(), 3);
+    assert_eq!(profile["bucket"].as_array().unwrap().len(), 13);
     assert_eq!(profile["identified"], false);
-    // One-minute buckets of half an hour: more prints are asked for than there are.
-    let fine = ["--bucket-min", "1", "--force"];
-    let output = calib(&with(&feeds, &fine));
-    let enough = output.status.success();
-    let prints = profile["prints"].as_u64().unwrap();
-    assert_eq!(enough, prints / 2 >= 20 * 30, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_part_of_a_session_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("p.toml");
+    let out = out.to_str().unwrap();
+    let feeds = ["volume", "--feed", "synth:1:30", "--out", out];
+    refused(&feeds, 1, "covered from 0 s to 1799 s after the open of a session of 23400 s");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
 }
