@@ -259,3 +259,49 @@ impl<V: Copy + Default> Ladder<V> {
         self.far.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Levels on the grid around a best that wanders far: they must be in the fast range.
+    #[test]
+    fn the_window_follows_the_market_on_both_sides() {
+        for side in [Side::Bid, Side::Ask] {
+            let mut ladder: Ladder<i64> = Ladder::new(side, Px(10), 256, 1_000);
+            for n in 0..5_000i64 {
+                // Up 2,500 ticks, then down again, ten levels deep.
+                let px = (100_000 + n.min(5_000 - n)) * 10;
+                for depth in 0..10 {
+                    let key = key_of(side, Px(px - side.sign() * depth * 10));
+                    if ladder.find(key).is_none() {
+                        ladder.insert(key, 1);
+                    }
+                }
+                while ladder.pop_better(key_of(side, Px(px))).is_some() {}
+                ladder.settle();
+                let (_, best) = ladder.best().unwrap();
+                assert!(matches!(best, Place::Cell(_)), "{side:?} {n}");
+                let fifth = key_of(side, Px(px - side.sign() * 40));
+                assert!(matches!(ladder.find(fifth), Some(Place::Cell(_))), "{side:?} {n}");
+                if ladder.len() > 200 {
+                    ladder.clear();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn off_grid_levels_stand_in_order() {
+        let mut ladder: Ladder<i64> = Ladder::new(Side::Ask, Px(10), 64, 100);
+        for px in [1_000, 1_003, 990, 997, 5_000, -5] {
+            ladder.insert(key_of(Side::Ask, Px(px)), px);
+        }
+        let mut seen = Vec::new();
+        ladder.descend(|_, &px| {
+            seen.push(px);
+            true
+        });
+        assert_eq!(seen, [-5, 990, 997, 1_000, 1_003, 5_000]);
+    }
+}

@@ -41,6 +41,7 @@ fn a_modify_keeps_its_place_only_if_it_does_not_grow() {
     let cases = [
         (bid(K::Modify, 1_000, 4, 1), vec![(1, 4), (2, 6)]),
         (bid(K::Modify, 1_000, 5, 1), vec![(1, 5), (2, 6)]),
+        (bid(K::Modify, 1_000, 6, 1), vec![(2, 6), (1, 6)]),
         (bid(K::Modify, 1_000, 7, 1), vec![(2, 6), (1, 7)]),
         (bid(K::Modify, 1_010, 5, 1), vec![(2, 6)]),
         (bid(K::Modify, 1_000, 0, 1), vec![(2, 6)]),
