@@ -49,7 +49,7 @@ impl LinearImpact {
 /// `κ = arccosh(1 + κ̃²τ²/2)/τ`.
 pub fn kappa_from_squared(kappa_squared: f64, tau: f64) -> f64 {
     let y = 0.5 * kappa_squared * tau * tau;
-    if !(y > 0.0) {
+    if y.is_nan() || y <= 0.0 {
         return 0.0;
     }
     // arccosh(1 + y) without the cancellation at small y.
@@ -59,16 +59,19 @@ pub fn kappa_from_squared(kappa_squared: f64, tau: f64) -> f64 {
 /// Returns `sinh(κ·after)/sinh(κ·before)`: the part of what is left with `before` days to go that
 /// is still left with `after` days to go. 1 ≥ result ≥ 0 for `before ≥ after ≥ 0`.
 pub fn remaining_fraction(kappa: f64, before: f64, after: f64) -> f64 {
-    if !(before > 0.0) || !(after > 0.0) {
+    // Written so that NaN gives nothing left of no time, and a straight line of no urgency.
+    let has_time = before > 0.0 && after > 0.0;
+    if !has_time {
         return 0.0;
     }
-    if !(kappa * before > 1e-6) {
-        return (after / before).min(1.0);
+    if kappa * before > 1e-6 {
+        // With decaying exponentials: sinh itself overflows for an urgent, long order.
+        let decay = (-kappa * (before - after)).exp();
+        let ratio = (-2.0 * kappa * after).exp_m1() / (-2.0 * kappa * before).exp_m1();
+        (decay * ratio).clamp(0.0, 1.0)
+    } else {
+        (after / before).min(1.0)
     }
-    // Written with decaying exponentials: sinh itself overflows for an urgent, long order.
-    let decay = (-kappa * (before - after)).exp();
-    let ratio = (-2.0 * kappa * after).exp_m1() / (-2.0 * kappa * before).exp_m1();
-    (decay * ratio).clamp(0.0, 1.0)
 }
 
 /// Writes the holdings after each slice of a schedule of `total` units into `out`: entry `j` is

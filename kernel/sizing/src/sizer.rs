@@ -95,39 +95,23 @@ impl Sizer {
             return Err(SizingConfigError::HorizonIndex(config.horizon_index));
         }
         let c = config;
+        let within = |v: f64, max: f64| 0.0 < v && v <= max;
+        let (multiplier, confidence) = (c.kelly_multiplier, c.confidence);
+        let (cap, vol) = (c.position_fraction_max, c.vol_target_bps_per_day);
+        let (band, slippage) = (c.no_trade_band_fraction, c.slippage_bps);
         // Comparisons are written so that NaN fails them.
         let checks = [
-            (
-                "kelly_multiplier",
-                c.kelly_multiplier,
-                "(0, 1]",
-                0.0 < c.kelly_multiplier && c.kelly_multiplier <= 1.0,
-            ),
-            ("confidence", c.confidence, "(0.5, 1)", 0.5 < c.confidence && c.confidence < 1.0),
-            (
-                "position_fraction_max",
-                c.position_fraction_max,
-                "(0, 10]",
-                0.0 < c.position_fraction_max && c.position_fraction_max <= 10.0,
-            ),
-            (
-                "vol_target_bps_per_day",
-                c.vol_target_bps_per_day,
-                "(0, 10000]",
-                0.0 < c.vol_target_bps_per_day && c.vol_target_bps_per_day <= 1e4,
-            ),
-            (
-                "no_trade_band_fraction",
-                c.no_trade_band_fraction,
-                "[0, 1]",
-                (0.0..=1.0).contains(&c.no_trade_band_fraction),
-            ),
-            ("slippage_bps", c.slippage_bps, "[0, 10000]", (0.0..=1e4).contains(&c.slippage_bps)),
+            ("kelly_multiplier", multiplier, "(0, 1]", within(multiplier, 1.0)),
+            ("confidence", confidence, "(0.5, 1)", 0.5 < confidence && confidence < 1.0),
+            ("position_fraction_max", cap, "(0, 10]", within(cap, 10.0)),
+            ("vol_target_bps_per_day", vol, "(0, 10000]", within(vol, 1e4)),
+            ("no_trade_band_fraction", band, "[0, 1]", (0.0..=1.0).contains(&band)),
+            ("slippage_bps", slippage, "[0, 10000]", (0.0..=1e4).contains(&slippage)),
             (
                 "parent_horizon_s",
                 c.parent_horizon_s,
                 "(0, 86400]",
-                0.0 < c.parent_horizon_s && c.parent_horizon_s <= 86_400.0,
+                within(c.parent_horizon_s, 86_400.0),
             ),
         ];
         for (key, value, range, ok) in checks {
