@@ -109,7 +109,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_a_tree_map(ops in prop::collection::vec((any::<bool>(), 0u64..40, 0u64..3), 0..400)) {
+        fn equals_a_tree_map(
+            ops in prop::collection::vec((any::<bool>(), 0u64..40, 0u64..3), 0..400),
+        ) {
             let mut map = IdMap::new(64);
             let mut naive = BTreeMap::new();
             for (n, (add, low, high)) in ops.into_iter().enumerate() {

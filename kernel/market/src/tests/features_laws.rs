@@ -52,7 +52,11 @@ proptest! {
     }
 
     #[test]
-    fn the_unit_of_size_does_not_matter(events in stream(300), stride in 1..8u32, k in 2..2_000i64) {
+    fn the_unit_of_size_does_not_matter(
+        events in stream(300),
+        stride in 1..8u32,
+        k in 2..2_000i64,
+    ) {
         let mut scaled = events.clone();
         for ev in &mut scaled {
             ev.qty = Qty(ev.qty.0 * k);
@@ -61,7 +65,11 @@ proptest! {
     }
 
     #[test]
-    fn the_hour_does_not_matter(events in stream(300), stride in 1..8u32, shift in 1..u64::MAX / 4) {
+    fn the_hour_does_not_matter(
+        events in stream(300),
+        stride in 1..8u32,
+        shift in 1..u64::MAX / 4,
+    ) {
         let mut moved = events.clone();
         for ev in &mut moved {
             ev.ts_exchange = ExchTs(ev.ts_exchange.0 + shift);
