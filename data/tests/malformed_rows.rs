@@ -240,10 +240,7 @@ fn metadata(schema: dbn::Schema) -> dbn::Metadata {
 fn encode<T: DbnEncodable>(metadata: &dbn::Metadata, records: &[T]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = dbn::encode::DbnEncoder::new(&mut bytes, metadata).unwrap();
-    for record in records {
-        encoder.encode_record(record).unwrap();
-    }
-    drop(encoder);
+    encoder.encode_records(records).unwrap();
     bytes
 }
 
