@@ -6,14 +6,14 @@ use crate::fees::{FeeConfigError, Fees, OrderFees};
 use crate::own::{OwnOrder, OwnOrders};
 use crate::queue::QueuePosition;
 use crate::reject::RejectReason;
+use crate::reports::Party;
 use crate::rng::SplitMix64;
 use crate::wire::{Message, Wire};
 use ijk_core::config::{FeeConfig, SimConfig};
 use ijk_core::limits::{BOOK_LEVEL_COUNT_MAX, INSTRUMENT_COUNT_MAX};
 use ijk_core::{
-    CancelOrder, ClientOrderId, DepthKind, EventKind, ExchTs, ExecId, Instrument, InstrumentId,
-    MarketEvent, NewOrder, OrderType, Px, Qty, RecvTs, ReportKind, RowFlags, Side, TimeInForce,
-    VenueOrderId, VenueReport,
+    CancelOrder, ClientOrderId, DepthKind, EventKind, Instrument, MarketEvent, NewOrder, OrderType,
+    RecvTs, ReportKind, RowFlags, TimeInForce, VenueOrderId, VenueReport,
 };
 use ijk_market::{Book, Level};
 use ijk_risk::Approved;
@@ -82,39 +82,19 @@ pub struct SimExchange {
     pub(crate) queue_power: f64,
     pub(crate) clock: RecvTs,
     pub(crate) levels: Vec<Level>,
-    wire: Wire,
+    pub(crate) wire: Wire,
     rng: SplitMix64,
     order_latency_ns: u64,
     jitter_ns: u64,
-    report_latency_ns: u64,
+    pub(crate) report_latency_ns: u64,
     client_id_max: u64,
     venue_id_last: u64,
-    exec_id_last: u64,
+    pub(crate) exec_id_last: u64,
     /// Inside a venue event of several records: its book is not one that ever stood.
     mid_event: bool,
     finished: bool,
     /// Earliest session close among resting day orders; `u64::MAX` without any.
     next_expiry_ns: u64,
-}
-
-/// Who a report is about.
-#[derive(Clone, Copy)]
-pub(crate) struct Party {
-    pub client_order_id: ClientOrderId,
-    pub venue_order_id: VenueOrderId,
-    pub instrument: InstrumentId,
-    pub side: Side,
-}
-
-impl From<&OwnOrder> for Party {
-    fn from(o: &OwnOrder) -> Party {
-        Party {
-            client_order_id: o.client_order_id,
-            venue_order_id: o.venue_order_id,
-            instrument: o.instrument,
-            side: o.side,
-        }
-    }
 }
 
 impl SimExchange {
@@ -340,83 +320,6 @@ impl SimExchange {
             }
         }
         self.find_next_expiry();
-    }
-}
-
-/// Reports.
-impl SimExchange {
-    fn blank(&self, who: Party, kind: ReportKind) -> VenueReport {
-        VenueReport {
-            ts_exchange: ExchTs(self.clock.0),
-            client_order_id: who.client_order_id,
-            venue_order_id: who.venue_order_id,
-            exec_id: ExecId(0),
-            px: Px(0),
-            qty: Qty::ZERO,
-            leaves: Qty::ZERO,
-            fee_e9: 0,
-            instrument: who.instrument,
-            reason: 0,
-            kind,
-            side: who.side,
-            maker: 0,
-            reserved: 0,
-        }
-    }
-
-    fn deliver(&mut self, report: VenueReport) {
-        self.wire.report(self.clock.plus_ns(self.report_latency_ns), report);
-    }
-
-    fn report(&mut self, who: Party, kind: ReportKind, qty: i64, leaves: i64) {
-        let report = VenueReport { qty: Qty(qty), leaves: Qty(leaves), ..self.blank(who, kind) };
-        self.deliver(report);
-    }
-
-    pub(crate) fn report_fill(&mut self, o: &OwnOrder, px: Px, qty: i64, fee_e9: i64, maker: bool) {
-        assert!(qty > 0 && o.leaves >= 0, "a fill fills something and never too much");
-        self.exec_id_last += 1;
-        let report = VenueReport {
-            exec_id: ExecId(self.exec_id_last),
-            px,
-            qty: Qty(qty),
-            leaves: Qty(o.leaves),
-            fee_e9,
-            maker: u8::from(maker),
-            ..self.blank(Party::from(o), ReportKind::Fill)
-        };
-        self.deliver(report);
-    }
-
-    fn reject(&mut self, o: &NewOrder, reason: RejectReason) {
-        let who = Party {
-            client_order_id: o.client_order_id,
-            venue_order_id: VenueOrderId(0),
-            instrument: o.instrument,
-            side: o.side,
-        };
-        let reason = reason as u16;
-        let report = VenueReport { reason, ..self.blank(who, ReportKind::Reject) };
-        self.deliver(report);
-    }
-
-    fn reject_cancel(&mut self, c: CancelOrder, reason: RejectReason) {
-        let resting = self.own.find(c.client_order_id).map(|i| *self.own.get(i));
-        let who = resting.as_ref().map_or(
-            Party {
-                client_order_id: c.client_order_id,
-                venue_order_id: VenueOrderId(0),
-                instrument: c.instrument,
-                side: Side::Bid,
-            },
-            Party::from,
-        );
-        let report = VenueReport {
-            reason: reason as u16,
-            leaves: Qty(resting.map_or(0, |o| o.leaves)),
-            ..self.blank(who, ReportKind::CancelReject)
-        };
-        self.deliver(report);
     }
 }
 

@@ -28,6 +28,7 @@ mod matching;
 mod own;
 mod queue;
 mod reject;
+mod reports;
 pub mod rng;
 mod wire;
 

@@ -2,7 +2,7 @@
 
 use crate::exchange::SimExchange;
 use crate::own::OwnOrder;
-use crate::queue::resting_trade;
+use crate::queue::{QueuePosition, resting_trade};
 use ijk_core::{DepthKind, EventKind, InstrumentId, MarketEvent, Px, Side};
 use ijk_market::{Book, Level};
 
@@ -75,10 +75,19 @@ impl SimExchange {
                 }
             }
         }
+        let mut ahead: Option<(Px, QueuePosition)> = None;
         for index in self.own.range(ev.instrument, ev.side) {
             let book = &self.listings[ev.instrument.index()].book;
             let order = self.own.get_mut(index);
             order.queue.before_apply(ev, order.px, book, self.queue_power);
+            // What stands before our earlier order at the price stands before the later one
+            // too; the model of cancellations, asked for each alone, may forget it.
+            if let Some((px, earlier)) = ahead
+                && px == order.px
+            {
+                order.queue.stay_behind(&earlier);
+            }
+            ahead = Some((order.px, order.queue));
         }
     }
 

@@ -160,6 +160,11 @@ impl QueuePosition {
         self.front = self.front.min(displayed.max(0) as f64);
     }
 
+    /// Keeps this order behind an earlier one of ours at the same price.
+    pub(crate) fn stay_behind(&mut self, earlier: &QueuePosition) {
+        self.front = self.front.max(earlier.front);
+    }
+
     /// What a trade of `qty` at our price leaves for us and those behind.
     pub(crate) fn beyond_front(&self, qty: i64) -> i64 {
         (qty as f64 - self.front).floor().max(0.0) as i64

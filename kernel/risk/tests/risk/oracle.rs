@@ -100,11 +100,11 @@ impl Oracle {
     }
 
     fn mark(&self, index: usize) -> Option<i128> {
-        let marks = self.past.iter().filter_map(|p| match p {
+        let mut marks = self.past.iter().filter_map(|p| match p {
             Past::Mark(i, px) if *i == index => Some(*px),
             _ => None,
         });
-        marks.last().flatten()
+        marks.next_back().flatten()
     }
 
     fn unit(&self, index: usize) -> i128 {

@@ -68,7 +68,7 @@ impl Pair {
             220..=246 => self.mark(a, b, c),
             247..=250 => self.repeat(a),
             251..=254 => self.note(a),
-            255 if a % 8 == 0 => {
+            255 if a.is_multiple_of(8) => {
                 self.gate.kill(RecvTs(self.now));
                 self.oracle.kill();
             }
@@ -83,8 +83,8 @@ impl Pair {
         let scale = E9 / i.qty_unit_e9; // one share, or one coin in its units
         self.mids[index] = (self.mids[index] + i64::from(b % 41) - 20).clamp(8_000, 12_000);
         let mid = self.mids[index];
-        let side = if b % 2 == 0 { Side::Bid } else { Side::Ask };
-        let market = c % 8 == 0;
+        let side = if b.is_multiple_of(2) { Side::Bid } else { Side::Ask };
+        let market = c.is_multiple_of(8);
         let px = if market { 0 } else { mid + i64::from(c % 211) - 105 };
         // Now and then malformed, stale, crossed, one-sided or repeated.
         let odd = d % 64;
@@ -191,7 +191,7 @@ impl Pair {
         let (order, open) = self.open[index];
         let lot = self.instruments[order.instrument.index()].lot.0;
         let part = open / lot * i64::from(b % 100) / 100 * lot;
-        let qty = if b % 3 == 0 || part == 0 { open } else { part };
+        let qty = if b.is_multiple_of(3) || part == 0 { open } else { part };
         let tick = self.instruments[order.instrument.index()].tick.0;
         let px = Px((self.mids[order.instrument.index()] + i64::from(d % 61) - 30) * tick);
         self.exec += 1;
