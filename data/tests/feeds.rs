@@ -16,7 +16,14 @@ fn feeds_without_events_and_without_files_say_so() {
     let (kind, text) = fails("bars:x.csv");
     assert!(kind == FeedErrorKind::Format && text.contains("bars carry no events"), "{text}");
     assert_eq!(fails("ibkr").0, FeedErrorKind::Format);
-    for spec in ["lobster:absent.zip", "lobster:a.csv,b.csv", "dbn:absent", "databento:absent"] {
+    for spec in [
+        "lobster:absent.zip",
+        "lobster:a.csv,b.csv",
+        "dbn:absent",
+        "databento:absent",
+        "binance:absent",
+        "ticks:absent",
+    ] {
         let (kind, text) = fails(spec);
         assert!(kind == FeedErrorKind::Io && text.contains("cannot be opened"), "{text}");
     }

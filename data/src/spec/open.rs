@@ -4,7 +4,7 @@ use super::FeedSpec;
 use crate::merge::MergedSource;
 use crate::synth::{SynthConfig, SynthSource};
 use crate::ticks::TickReader;
-use crate::{databento, dbn, lobster};
+use crate::{binance, databento, dbn, lobster};
 use ijk_core::{EventSource, FeedError, FeedErrorKind};
 
 const BARS: &str = "bars carry no events of the book: features and replay need ticks or depth";
@@ -32,10 +32,10 @@ pub fn open_feed(spec: &FeedSpec, seed: u64) -> Result<Box<dyn EventSource>, Fee
         }
         FeedSpec::Dbn(path) => Ok(Box::new(dbn::open(path)?)),
         FeedSpec::Databento(path) => Ok(Box::new(databento::open(path)?)),
+        FeedSpec::Binance(path) => Ok(Box::new(binance::open(path)?)),
         FeedSpec::Ticks(path) => Ok(Box::new(TickReader::open(path)?)),
         FeedSpec::Bars(_) => Err(no_events(spec, BARS)),
         FeedSpec::Ibkr => Err(no_events(spec, IBKR)),
-        _ => Err(no_events(spec, "this build has no reader for it")),
     }
 }
 
