@@ -108,7 +108,7 @@ impl LevelBook {
 pub struct SessionStats {
     /// Source rows.
     pub rows: u64,
-    /// Share of rows by their last record's kind, by the kind's name, in the kinds' order.
+    /// Share of rows by the kind of their first record that is not derived, in the kinds' order.
     pub kind_shares: Vec<(&'static str, f64)>,
     /// Mean and median spread after a row, ticks.
     pub spread_ticks: (f64, f64),
@@ -140,6 +140,7 @@ pub struct SessionStats {
 struct Collector {
     book: LevelBook,
     kinds: BTreeMap<u8, (&'static str, u64)>,
+    row_kind: Option<EventKind>,
     ticks: Vec<f32>,
     bps: Vec<f32>,
     best: f64,
@@ -158,7 +159,7 @@ impl Collector {
     fn take(&mut self, event: &MarketEvent, tick: i64) {
         self.book.apply(event);
         let ns = event.ts_exchange.0;
-        if event.flags.has(RowFlags::SNAPSHOT) || !event.ends_row() {
+        if event.flags.has(RowFlags::SNAPSHOT) && !event.ends_row() {
             return;
         }
         let first = *self.first_ns.get_or_insert(ns);
@@ -169,7 +170,14 @@ impl Collector {
             self.volume.resize(HALF_HOUR_COUNT, 0.0);
             self.volume[slot] += qty.0 as f64;
         }
-        self.kinds.entry(event.kind as u8).or_insert((kind_name(event.kind), 0)).1 += 1;
+        if self.row_kind.is_none() && !event.flags.has(RowFlags::DERIVED) {
+            self.row_kind = Some(event.kind);
+        }
+        if !event.ends_row() {
+            return;
+        }
+        let kind = self.row_kind.take().unwrap_or(event.kind);
+        self.kinds.entry(kind as u8).or_insert((kind_name(kind), 0)).1 += 1;
         if self.last_ns > 0 {
             let gap = ns.saturating_sub(self.last_ns) as f64 / 1e9;
             self.gaps = (self.gaps.0 + gap, self.gaps.1 + gap * gap, self.gaps.2 + 1);
