@@ -173,3 +173,30 @@ fn reasons_are_distinct_and_round_trip() {
     }
     assert_eq!(RejectReason::from_raw(0), None);
 }
+
+#[test]
+fn the_close_comes_before_what_arrives_with_it() {
+    let close = 1_500 * MS;
+    let mut rig = until(close);
+    let id = rig.place(Bid, 10, 9_999, Day);
+    rig.now = RecvTs(close - MS);
+    rig.cancel(id);
+    rig.now = RecvTs(close);
+    rig.venue.advance(rig.now);
+    assert_eq!(rig.told(), ["ack 1", "expired 1 10", "cancel-reject 1 reason 9"]);
+}
+
+#[test]
+fn nothing_is_due_once_nothing_waits_for_the_close() {
+    let mut rig = until(1_500 * MS);
+    let id = rig.place(Bid, 10, 9_999, Day);
+    rig.cancel(id);
+    rig.wait_us(1_000);
+    rig.venue.advance(rig.now);
+    rig.told();
+    assert_eq!(rig.venue.next_due(), None);
+    rig.place(Bid, 10, 9_999, Day);
+    rig.trade(Ask, 9_998, 10);
+    assert_eq!(rig.told(), ["ack 2", "make 2 10@9999 leaves 0"]);
+    assert_eq!(rig.venue.next_due(), None);
+}

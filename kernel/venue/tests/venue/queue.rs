@@ -290,3 +290,38 @@ fn a_snapshot_does_not_move_us_to_the_front() {
     rig.event_with(K::LevelSet, Bid, 9_999, 70, 0, part.with(END));
     assert_eq!(rig.ahead(id), Some(70.0));
 }
+
+#[test]
+fn a_later_own_order_never_passes_an_earlier_one() {
+    let mut rig = Rig::new(DepthKind::L2);
+    rig.level(Ask, 10_001, 100);
+    rig.level(Bid, 9_999, 50);
+    let first = rig.place(Bid, 10, 9_999, Day);
+    rig.level(Bid, 9_999, 60);
+    let second = rig.place(Bid, 10, 9_999, Day);
+    rig.level(Bid, 9_999, 100);
+    // 90 go. Alone, the model has 50 - 45 = 5 before the first and 60 - 69 < 0 before the second.
+    rig.level(Bid, 9_999, 10);
+    assert_eq!((rig.ahead(first), rig.ahead(second)), (Some(5.0), Some(5.0)));
+}
+
+#[test]
+fn quantity_that_comes_into_view_on_an_order_book_is_older_than_us() {
+    let mut rig = l3();
+    let id = rig.place(Bid, 10, 9_990, Day); // below everything shown
+    assert_eq!(rig.ahead(id), Some(0.0));
+    rig.level(Bid, 9_990, 70);
+    assert_eq!(rig.ahead(id), Some(70.0));
+    rig.event(K::Add, Bid, 9_990, 5, 31);
+    assert_eq!(rig.ahead(id), Some(70.0));
+}
+
+#[test]
+fn a_trade_whose_book_change_never_comes_is_forgotten() {
+    let mut rig = l3();
+    let id = rig.place(Bid, 10, 9_999, Day);
+    rig.event(K::Trade, Ask, 9_999, 60, 0); // complete, and no order changed
+    assert_eq!(rig.ahead(id), Some(120.0));
+    rig.event(K::Reduce, Bid, 9_999, 30, 11); // so this is a cancellation
+    assert_eq!(rig.ahead(id), Some(90.0));
+}
