@@ -38,8 +38,8 @@ pub fn root() -> PathBuf {
 
 /// Returns a file of the real data, or `None` with a message where there is none.
 pub fn data(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("IJK_DATA")
-        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    let folder =
+        std::env::var_os("IJK_DATA").map_or_else(|| root().join("../shared/data"), PathBuf::from);
     let path = folder.join(name);
     if path.exists() {
         return Some(path);

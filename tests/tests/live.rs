@@ -73,8 +73,7 @@ fn a_synthetic_session_trades_and_comes_out_the_same_twice() {
 #[test]
 fn a_changed_byte_of_the_journal_is_found() {
     let dir = tempfile::tempdir().unwrap();
-    let summary =
-        run_json(dir.path(), &["live", "--feed", "synth:3:5", "--json", "--out", "r"]);
+    let summary = run_json(dir.path(), &["live", "--feed", "synth:3:5", "--json", "--out", "r"]);
     let path = dir.path().join("r/journal/000000.ijkj");
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
@@ -90,8 +89,7 @@ fn a_changed_byte_of_the_journal_is_found() {
 #[test]
 fn several_feeds_merge_into_one_kernel() {
     let dir = tempfile::tempdir().unwrap();
-    let summary =
-        run_json(dir.path(), &["live", "--feed", "synth:4:10:3", "--json", "--out", "r"]);
+    let summary = run_json(dir.path(), &["live", "--feed", "synth:4:10:3", "--json", "--out", "r"]);
     assert!(summary["events"].as_u64() > Some(3_000));
     replay_is_identical(dir.path(), &summary);
     let header = std::fs::read_to_string(dir.path().join("r/manifest.json")).unwrap();
@@ -138,8 +136,11 @@ fn bad_usage_and_bad_input_have_their_codes() {
     std::fs::write(d.join("f.toml"), "[sizing]\nkely_multiplier = 0.1\n").unwrap();
     let text = run_failing(d, &["live", "--config", "f.toml"], 2);
     assert!(text.contains("f.toml:2") && text.contains("kelly_multiplier"), "{text}");
-    std::fs::write(d.join("p.csv"), "ts,symbol,side,qty,horizon_s,urgency\n1,SYN0,buy,x,1,urgent\n")
-        .unwrap();
+    std::fs::write(
+        d.join("p.csv"),
+        "ts,symbol,side,qty,horizon_s,urgency\n1,SYN0,buy,x,1,urgent\n",
+    )
+    .unwrap();
     let text = run_failing(d, &["live", "--feed", "synth:1:1", "--parents", "p.csv"], 3);
     assert!(text.contains("p.csv:2: field 'qty'"), "{text}");
     run_failing(d, &["replay", "nothing"], 2);

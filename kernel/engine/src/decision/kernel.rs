@@ -151,7 +151,7 @@ impl Kernel {
         }
         self.counts.rows += 1;
         if let Some(mid) = state.mid() {
-            self.gate.on_mark(now, ev.instrument, mid);
+            self.mark(now, ev.instrument, mid);
         }
         if let Some(token) = token {
             self.on_token(now, ev.instrument, &token, out, probe);
@@ -161,6 +161,15 @@ impl Kernel {
         probe.stamp(Stage::Slicer);
         self.route_intents(now, out);
         probe.stamp(Stage::Risk);
+    }
+
+    /// Marks the account; a loss limit reached here ends all parents.
+    fn mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: f64) {
+        let before = self.gate.state();
+        self.gate.on_mark(now, instrument, mid);
+        if self.gate.state() > before && self.gate.state() >= TradingState::Halted {
+            self.execution.stop_all(&mut self.intents);
+        }
     }
 
     fn on_token<O: Outputs, P: Probe>(
@@ -199,7 +208,8 @@ impl Kernel {
         forecast: &EnsembleForecast,
     ) -> DecisionRecord {
         self.counts.decisions += 1;
-        let position = self.gate.position(instrument);
+        let outside = self.states[instrument.index()].outside_qty;
+        let position = Qty(self.gate.position(instrument).0 - outside);
         let blocked = self.reason_not_to_size(now, instrument, token, forecast);
         let outcome = match blocked {
             Some(reason) => {
@@ -208,12 +218,7 @@ impl Kernel {
             }
             None => self.size(now, instrument, token, forecast, position),
         };
-        let mut reason = outcome.reason;
-        let parent_id = if outcome.target == position {
-            ParentId(0)
-        } else {
-            self.follow_target(now, instrument, position, outcome.target, &mut reason)
-        };
+        let (parent_id, reason) = self.follow_target(now, instrument, position, &outcome);
         DecisionRecord {
             decision_id: self.counts.decisions,
             token_index: token.index,
@@ -297,23 +302,29 @@ impl Kernel {
         })
     }
 
-    /// Starts a parent towards `target`, or stops one that works the other way.
+    /// Starts a parent towards the target. While the last one still works, nothing is started; it
+    /// is stopped where the target no longer lies on its side.
     fn follow_target(
         &mut self,
         now: RecvTs,
         instrument: InstrumentId,
         position: Qty,
-        target: Qty,
-        reason: &mut DecisionReason,
-    ) -> ParentId {
-        let delta = target.0 - position.0;
+        outcome: &SizingOutcome,
+    ) -> (ParentId, DecisionReason) {
+        let delta = outcome.target.0 - position.0;
         let side = if delta > 0 { Side::Bid } else { Side::Ask };
-        if let Some(active) = self.execution.active_parent(instrument) {
-            if self.execution.parent(active).is_some_and(|p| p.side != side) {
-                self.execution.stop_parent(active, &mut self.intents);
+        let own = self.states[instrument.index()].own_parent;
+        let working = self.execution.parent(own).filter(|p| p.status == ParentStatus::Active);
+        if let Some(parent) = working {
+            let turned = delta != 0 && parent.side != side;
+            if turned || outcome.reason == DecisionReason::NoEdge {
+                self.execution.stop_parent(own, &mut self.intents);
             }
-            *reason = DecisionReason::Busy;
-            return ParentId(0);
+            let reason = if delta == 0 { outcome.reason } else { DecisionReason::Busy };
+            return (ParentId(0), reason);
+        }
+        if delta == 0 {
+            return (ParentId(0), outcome.reason);
         }
         let view = self.states[instrument.index()].view(now);
         let spec = ParentSpec {
@@ -325,7 +336,9 @@ impl Kernel {
             decision_id: self.counts.decisions,
             source_line: 0,
         };
-        self.execution.start_parent(now, &spec, &view).unwrap_or(ParentId(0))
+        let started = self.execution.start_parent(now, &spec, &view).unwrap_or(ParentId(0));
+        self.states[instrument.index()].own_parent = started;
+        (started, outcome.reason)
     }
 
     /// Lets the slicer act on one instrument and takes its intents through the gate.
@@ -367,14 +380,25 @@ impl Kernel {
             return;
         };
         let view = state.view(now);
-        // A report the order table refuses (duplicate fill, unknown order) must not move the
-        // ledger either: both see the same reports or neither does.
-        if self.execution.on_report(report, &view).is_ok() {
-            if report.kind == ReportKind::Fill {
+        let state_before = self.gate.state();
+        // Both accounts see every report. A repeat changes neither; a report that contradicts
+        // what is known halts the gate by itself, and ends trading here.
+        let effect = self.execution.on_report(report, &view);
+        let _halted_inside = self.gate.on_report(now, report);
+        match effect {
+            Ok(effect) if report.kind == ReportKind::Fill && !effect.is_repeat => {
                 self.counts.fills += 1;
+                let parent = self.execution.parent(effect.parent_id);
+                if parent.is_some_and(|p| p.decision_id == 0) {
+                    self.states[report.instrument.index()].outside_qty +=
+                        report.side.sign() * effect.filled.0;
+                }
             }
-            let booked = self.gate.on_report(now, report);
-            debug_assert!(booked.is_ok(), "Invariant: both ledgers accept the same reports.");
+            Ok(_) => {}
+            Err(_) => self.gate.kill(now),
+        }
+        if self.gate.state() > state_before && self.gate.state() >= TradingState::Halted {
+            self.execution.stop_all(&mut self.intents);
         }
         self.work_parents(now, report.instrument, out);
     }

@@ -2,7 +2,7 @@
 
 use ijk_core::features::Token;
 use ijk_core::record::Level;
-use ijk_core::{DepthKind, EventKind, Instrument, MarketEvent, RecvTs, Side};
+use ijk_core::{DepthKind, EventKind, Instrument, MarketEvent, ParentId, RecvTs, Side};
 use ijk_execution::MarketView;
 use ijk_infer::EncoderState;
 use ijk_market::{Book, FeatureEngine};
@@ -25,6 +25,10 @@ pub(crate) struct InstrumentState {
     pub last_event: RecvTs,
     /// Set by a lost feed, cleared by the next record.
     pub feed_lost: bool,
+    /// Position that outside parents built: the forecast neither sizes nor flattens it.
+    pub outside_qty: i64,
+    /// The parent that the forecast started last.
+    pub own_parent: ParentId,
     first_token: Option<RecvTs>,
     token_count: u64,
     rv_bps: f64,
@@ -45,6 +49,8 @@ impl InstrumentState {
             volume_qty: 0,
             last_event: RecvTs(0),
             feed_lost: false,
+            outside_qty: 0,
+            own_parent: ParentId(0),
             first_token: None,
             token_count: 0,
             rv_bps: 0.0,
