@@ -154,11 +154,10 @@ pub fn least_squares(x: &[Vec<f64>], y: &[f64]) -> Vec<f64> {
     for i in 0..n {
         let best = (i..n).max_by(|&a, &b| m[a][i].abs().total_cmp(&m[b][i].abs())).unwrap_or(i);
         m.swap(i, best);
-        for k in i + 1..n {
-            let factor = m[k][i] / m[i][i];
-            for j in i..=n {
-                m[k][j] -= factor * m[i][j];
-            }
+        let pivot = m[i].clone();
+        for row in &mut m[i + 1..] {
+            let factor = row[i] / pivot[i];
+            row.iter_mut().zip(&pivot).skip(i).for_each(|(value, top)| *value -= factor * top);
         }
     }
     let mut beta = vec![0.0; n];
