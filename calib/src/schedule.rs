@@ -114,7 +114,8 @@ impl ScheduleInput {
         let ImpactCoefficients { epsilon, eta, gamma } = self.impact;
         let sigma = self.price * self.volatility_bps_per_day * 1e-4;
         let impact = LinearImpact { sigma, eta, gamma, epsilon, tau };
-        if !(impact.eta_tilde() > 0.0) {
+        let eta_tilde = impact.eta_tilde();
+        if eta_tilde.is_nan() || eta_tilde <= 0.0 {
             return Err(ScheduleError::NoMinimum { eta, half: 0.5 * gamma * tau });
         }
         let kappa = impact.kappa(self.risk_aversion_per_usd);
