@@ -57,6 +57,9 @@ pub enum Command {
     /// Explains one decision of a run from its journal.
     #[command(after_help = "Example:\n  ijk explain runs/latest 300")]
     Explain(ExplainArgs),
+    /// Measures latency and throughput of this build on this machine.
+    #[command(after_help = "Examples:\n  ijk bench\n  ijk bench infer --json")]
+    Bench(BenchArgs),
     /// Prints shell completions.
     #[command(after_help = "Example:\n  ijk completions bash > ijk.bash")]
     Completions {
@@ -247,6 +250,45 @@ pub struct SynthArgs {
     pub symbols: u32,
     #[command(flatten)]
     pub out: OutArgs,
+}
+
+/// What to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum BenchWhat {
+    /// Everything.
+    All,
+    /// One record into the book.
+    Book,
+    /// One record into the features.
+    Features,
+    /// One token through the encoder, one and five members.
+    Infer,
+    /// One record through the whole decision core.
+    Hotpath,
+    /// A feed through book and features; the tick store's decoding.
+    Replay,
+    /// A feed through the exchange's and a local book.
+    Backtest,
+    /// One record into the journal.
+    Journal,
+    /// One record through a ring.
+    Ring,
+}
+
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[arg(value_enum, default_value = "all")]
+    pub what: BenchWhat,
+    /// Feed whose records are used; at most two million are kept in memory.
+    #[arg(long)]
+    pub feed: Option<String>,
+    /// Weights file or `bundled`.
+    #[arg(long, default_value = "bundled")]
+    pub weights: String,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
             commands::config::check(file.as_deref(), json)
         }
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Completions { shell } => commands::config::completions(shell),
         Command::Man { out } => commands::config::man(&out),
     };

@@ -22,6 +22,14 @@ pub struct WeightsId {
 /// # Errors
 /// Exit code 3 for a file that is missing, damaged or made for another feature set.
 pub fn load(source: &str) -> Result<Option<(Encoder, WeightsId)>, Exit> {
+    Ok(load_weights(source)?.map(|(weights, id)| (Encoder::new(&weights), id)))
+}
+
+/// As [`load`], before the weights are packed for this machine.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_weights(source: &str) -> Result<Option<(Weights, WeightsId)>, Exit> {
     let bytes = match source {
         "none" => return Ok(None),
         "bundled" => std::borrow::Cow::Borrowed(BUNDLED),
@@ -31,7 +39,7 @@ pub fn load(source: &str) -> Result<Option<(Encoder, WeightsId)>, Exit> {
     };
     let weights = Weights::from_bytes(&bytes).map_err(|e| Exit::data(format!("{source}: {e}")))?;
     let id = WeightsId { source: source.to_string(), sha256: hash_bytes(&bytes) };
-    Ok(Some((Encoder::new(&weights), id)))
+    Ok(Some((weights, id)))
 }
 
 /// Loads the ensemble of an earlier run.

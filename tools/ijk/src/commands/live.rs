@@ -326,7 +326,7 @@ fn manifest(header: &Header, outcome: &Outcome) -> Value {
     json!({
         "format": header.format,
         "version": env!("CARGO_PKG_VERSION"),
-        "commit": option_env!("IJK_COMMIT"),
+        "commit": env!("IJK_COMMIT"),
         "finished": jiff::Timestamp::now().to_string(),
         "machine": system::cpu_name(),
         "seed": header.config.run.seed,

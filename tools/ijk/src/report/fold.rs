@@ -30,6 +30,8 @@ pub struct Folded {
     pub positions: Vec<Series>,
     /// Profit and loss over time, dollars.
     pub pnl: Series,
+    /// Largest fall of profit and loss from its peak, dollars, at the points of the curve.
+    pub max_drawdown_usd: f64,
     /// Profit and loss at whole minutes, for the Sharpe ratio.
     pub minutes: Vec<f64>,
     /// (time, instrument, side, price) of own fills, first ones only.
@@ -75,6 +77,7 @@ struct Fold<'a> {
     next_equity_ns: u64,
     next_minute_ns: u64,
     clock_ns: u64,
+    peak_usd: f64,
 }
 
 /// Reads the journal of a run.
@@ -97,6 +100,7 @@ pub fn fold(dir: &RunDir, tables: &mut Tables) -> Result<Folded, Exit> {
             mids: vec![Series::default(); count],
             positions: vec![Series::default(); count],
             pnl: Series::default(),
+            max_drawdown_usd: 0.0,
             minutes: Vec::new(),
             fills: Vec::new(),
             refusals: BTreeMap::new(),
@@ -112,6 +116,7 @@ pub fn fold(dir: &RunDir, tables: &mut Tables) -> Result<Folded, Exit> {
         next_equity_ns: 0,
         next_minute_ns: 0,
         clock_ns: 0,
+        peak_usd: 0.0,
     };
     loop {
         match reader.next() {
@@ -191,6 +196,8 @@ impl Fold<'_> {
     fn equity_point(&mut self, ts: u64) -> Result<(), Exit> {
         let pnl = self.out.ledger.pnl_usd();
         self.out.pnl.push(ts, pnl);
+        self.peak_usd = self.peak_usd.max(pnl);
+        self.out.max_drawdown_usd = self.out.max_drawdown_usd.max(self.peak_usd - pnl);
         while ts >= self.next_minute_ns && self.next_minute_ns > 0 {
             self.out.minutes.push(pnl);
             self.next_minute_ns += 60 * EQUITY_STEP_NS;

@@ -11,6 +11,29 @@ use std::fmt::Write;
 /// Parents listed on the page; the table has them all.
 const PARENTS_LISTED: usize = 200;
 
+/// What the keys of `summary.json` are called on the page.
+const LABELS: [(&str, &str); 19] = [
+    ("max_drawdown_usd", "largest drawdown, once a second, USD"),
+    ("complete", "run is complete"),
+    ("edge_covers_cost", "decisions whose lower bound covers the cost"),
+    ("fees_usd", "commission and fees, USD"),
+    ("hit_rate", "hit rate of round trips, after fees"),
+    ("maker_fills", "fills that added liquidity"),
+    ("mean_abs_edge_bps", "mean size of the forecast, bps"),
+    ("mean_cost_bps", "mean cost of a round trip, bps"),
+    ("mean_edge_lower_bps", "mean lower 95 % bound of the edge, bps"),
+    ("pnl_usd", "profit and loss after fees, USD"),
+    ("return_bps", "return on equity, bps"),
+    ("round_trips", "round trips"),
+    ("sharpe_annual", "Sharpe ratio a year, from one-minute results"),
+    ("sharpe_annual_se", "its standard error (Lo 2002, independent returns)"),
+    ("sharpe_minutes", "minutes it is from"),
+    ("sized_decisions", "decisions with a forecast and a cost"),
+    ("turnover_usd", "turnover, USD"),
+    ("shortfall_bps", "implementation shortfall of parents with fills, bps of their value"),
+    ("shortfall_usd", "the same, USD (execution, opportunity and fees)"),
+];
+
 const STYLE: &str = "body{font:14px/1.45 system-ui,sans-serif;max-width:1000px;margin:2em auto;\
 padding:0 1em;color:#222}h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em;border-bottom:1px \
 solid #ccc}table{border-collapse:collapse;margin:.5em 0}td,th{padding:2px 10px 2px 0;text-align:\
@@ -100,7 +123,8 @@ fn key_values(h: &mut String, v: &Value) {
     let Some(map) = v.as_object() else { return };
     h.push_str("<table>");
     for (k, v) in map {
-        let _ = write!(h, "<tr><td>{}<td class=n>{}", escape(k), number(v));
+        let label = LABELS.iter().find(|l| l.0 == k).map_or(k.as_str(), |l| l.1);
+        let _ = write!(h, "<tr><td>{}<td class=n>{}", escape(label), number(v));
     }
     h.push_str("</table>");
 }

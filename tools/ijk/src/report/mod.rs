@@ -96,6 +96,7 @@ fn performance(f: &Folded) -> Value {
     json!({
         "pnl_usd": pnl,
         "return_bps": 1e4 * pnl / equity,
+        "max_drawdown_usd": f.max_drawdown_usd,
         "sharpe_annual": sharpe.map(|s| s.value),
         "sharpe_annual_se": sharpe.map(|s| s.error),
         "sharpe_minutes": sharpe.map(|s| s.minutes),

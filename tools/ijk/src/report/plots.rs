@@ -9,6 +9,17 @@ const BLUE: RGBColor = RGBColor(31, 90, 160);
 const GREEN: RGBColor = RGBColor(20, 130, 60);
 const RED_: RGBColor = RGBColor(190, 40, 40);
 const GREY: RGBColor = RGBColor(120, 120, 120);
+/// One colour a stage, dark enough on white.
+const STAGES: [RGBColor; 8] = [
+    RGBColor(31, 90, 160),
+    RGBColor(200, 90, 0),
+    RGBColor(190, 40, 40),
+    RGBColor(20, 130, 60),
+    RGBColor(120, 60, 160),
+    RGBColor(110, 80, 40),
+    RGBColor(120, 120, 120),
+    RGBColor(0, 0, 0),
+];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type PlotResult = Result<(), Box<dyn std::error::Error>>;
@@ -62,13 +73,14 @@ pub fn line(points: &[(u64, f64)], marks: &[Mark], step: bool, unit: &str) -> St
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(area)
             .margin(8)
-            .x_label_area_size(24)
+            .x_label_area_size(36)
             .y_label_area_size(70)
             .build_cartesian_2d(0.0..seconds(start, end), lo..hi)?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)
             .x_label_formatter(&clock(start))
+            .x_desc("UTC")
             .y_desc(unit)
             .draw()?;
         let at = |&(ts, v): &(u64, f64)| (seconds(start, ts), v);
@@ -153,7 +165,7 @@ pub fn latency(stages: &super::latency::Stages) -> String {
             .x_label_formatter(&|x| format!("{}", 100.0 * (1.0 - 1.0 / x)))
             .draw()?;
         for (i, (name, h)) in present.iter().enumerate() {
-            let colour = Palette99::pick(i).to_rgba();
+            let colour = STAGES[i % STAGES.len()];
             let points =
                 steps.iter().map(|&x| (x, h.value_at_quantile(1.0 - 1.0 / x).max(10) as f64));
             chart
@@ -163,7 +175,7 @@ pub fn latency(stages: &super::latency::Stages) -> String {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(SeriesLabelPosition::MiddleRight)
             .border_style(GREY)
             .background_style(WHITE.mix(0.8))
             .draw()?;

@@ -1,0 +1,106 @@
+//! `ijk bench`: latency and throughput of this build on this machine.
+
+mod measure;
+mod rows;
+mod steps;
+
+use crate::cli::{BenchArgs, BenchWhat};
+use crate::exit::Exit;
+use crate::files::{print_json, print_text};
+use crate::{feeds, system, weights};
+use ijk_core::{DepthKind, EventSource, Instrument, MarketEvent};
+use measure::Result1;
+use serde_json::json;
+
+/// Records kept in memory for the benches; a longer feed is cut here.
+const RECORDS_MAX: usize = 2_000_000;
+/// Session measured without `--feed`.
+const DEFAULT_FEED: &str = "synth:1:120";
+
+/// A feed in memory, so that its decoding is not measured with the rest.
+pub struct Rows {
+    /// Instrument table.
+    pub instruments: Vec<Instrument>,
+    /// How each instrument describes its book.
+    pub depths: Vec<DepthKind>,
+    /// Records.
+    pub records: Vec<MarketEvent>,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// 2 for usage, 3 for bad input.
+pub fn run(args: &BenchArgs) -> Result<(), Exit> {
+    let rows = load(args.feed.as_deref().unwrap_or(DEFAULT_FEED))?;
+    let Some((encoder, id)) = weights::load_weights(&args.weights)? else {
+        return Err(Exit::usage("--weights none: the benches need weights"));
+    };
+    let mut results = Vec::new();
+    let wants = |what| args.what == BenchWhat::All || args.what == what;
+    if wants(BenchWhat::Book) {
+        results.push(steps::book(&rows));
+    }
+    if wants(BenchWhat::Features) {
+        results.push(steps::features(&rows));
+    }
+    if wants(BenchWhat::Infer) {
+        results.extend(steps::infer(&rows, &encoder));
+    }
+    if wants(BenchWhat::Hotpath) {
+        results.extend(steps::hotpath(&rows, &encoder)?);
+    }
+    if wants(BenchWhat::Ring) {
+        results.push(steps::ring());
+    }
+    if wants(BenchWhat::Journal) {
+        results.push(steps::journal(&rows)?);
+    }
+    if wants(BenchWhat::Replay) {
+        results.push(rows::replay(&rows));
+        results.push(rows::ticks_scan(&rows)?);
+    }
+    if wants(BenchWhat::Backtest) {
+        results.push(rows::backtest_top(&rows)?);
+    }
+    report(&results, &id.sha256, args.json);
+    Ok(())
+}
+
+fn load(spec: &str) -> Result<Rows, Exit> {
+    let specs = feeds::parse_specs(&[spec.to_string()])?;
+    let mut source = feeds::open(&specs, 1, &[])?;
+    let mut records = Vec::new();
+    while records.len() < RECORDS_MAX {
+        let Some(ev) = source.next_event()? else { break };
+        records.push(ev);
+    }
+    let instruments = source.instruments().to_vec();
+    let depths = (0..instruments.len()).map(|i| source.depth_kind(i)).collect();
+    Ok(Rows { instruments, depths, records })
+}
+
+fn report(results: &[Result1], weights_sha256: &str, as_json: bool) {
+    if as_json {
+        let rows: Vec<_> = results.iter().map(Result1::json).collect();
+        print_json(&json!({
+            "machine": {
+                "cpu": system::cpu_name(),
+                "cores": std::thread::available_parallelism().map_or(1, usize::from),
+            },
+            "commit": env!("IJK_COMMIT"),
+            "weights_sha256": weights_sha256,
+            "results": rows,
+        }));
+        return;
+    }
+    print_text(&format!("{}, commit {}\n", system::cpu_name(), env!("IJK_COMMIT")));
+    print_text(&format!(
+        "{:<20} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>12}\n",
+        "name", "n", "min", "p50", "p99", "p99.9", "max", "cpu_best"
+    ));
+    for r in results {
+        print_text(&r.line());
+    }
+    print_text("ns a call; rates are per CPU second (cpu_best)\n");
+}

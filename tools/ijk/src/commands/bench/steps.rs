@@ -1,0 +1,175 @@
+//! Single steps: book, features, encoder, the whole hot path, ring, journal.
+
+use super::Rows;
+use super::measure::{Result1, calls};
+use crate::exit::Exit;
+use ijk_core::config::{JournalBackend, JournalConfig};
+use ijk_core::features::FEATURE_COUNT;
+use ijk_core::record::{DecisionRecord, ParentRecord, RecordKind, RefusalRecord};
+use ijk_core::{CancelOrder, Config, MarketEvent, NewOrder, RecvTs};
+use ijk_engine::{Input, Kernel, KernelParts, NoProbe, Outputs};
+use ijk_infer::{Encoder, EncoderState, Weights};
+use ijk_journal::{Writer, encode_frame, frame_bytes};
+use ijk_market::{Book, FeatureEngine};
+use ijk_risk::Approved;
+use std::hint::black_box;
+use zerocopy::IntoBytes;
+
+/// Tokens measured by the encoder benches.
+const TOKENS_MAX: usize = 5_000;
+/// Records measured by the hot-path benches.
+const HOT_RECORDS_MAX: usize = 100_000;
+
+fn books(rows: &Rows) -> Vec<Book> {
+    rows.instruments.iter().zip(&rows.depths).map(|(i, &depth)| Book::new(depth, i)).collect()
+}
+
+/// One record into its book.
+pub fn book(rows: &Rows) -> Result1 {
+    calls(
+        "book.event",
+        rows.records.len(),
+        || books(rows),
+        |books, i| {
+            let ev = &rows.records[i];
+            black_box(books[ev.instrument.index()].apply(ev));
+        },
+    )
+}
+
+/// One record into the features, its book already up to date; a token closes every ten rows.
+pub fn features(rows: &Rows) -> Result1 {
+    let reset = || {
+        let engines: Vec<_> = rows.instruments.iter().map(|_| FeatureEngine::new(10)).collect();
+        (books(rows), engines)
+    };
+    calls("features.token", rows.records.len(), reset, |(books, engines), i| {
+        let ev = &rows.records[i];
+        let at = ev.instrument.index();
+        books[at].apply(ev);
+        black_box(engines[at].on_record(ev, &books[at]));
+    })
+}
+
+/// One token through one and through all members.
+pub fn infer(rows: &Rows, weights: &Weights) -> Vec<Result1> {
+    let tokens = tokens(rows);
+    let mut results = Vec::new();
+    let single = weights.single(0);
+    for (name, weights) in [("infer.token.1", single.as_ref()), ("infer.token.5", Some(weights))] {
+        let Some(weights) = weights else { continue };
+        let encoder = Encoder::new(weights);
+        results.push(calls(
+            name,
+            tokens.len(),
+            || EncoderState::new(&encoder),
+            |state, i| {
+                black_box(encoder.step(state, &tokens[i]));
+            },
+        ));
+    }
+    results
+}
+
+fn tokens(rows: &Rows) -> Vec<[f64; FEATURE_COUNT]> {
+    let mut books = books(rows);
+    let mut engine = FeatureEngine::new(10);
+    let mut tokens = Vec::new();
+    for ev in rows.records.iter().filter(|e| e.instrument.index() == 0) {
+        books[0].apply(ev);
+        tokens.extend(engine.on_record(ev, &books[0]).map(|t| t.features));
+        if tokens.len() == TOKENS_MAX {
+            break;
+        }
+    }
+    tokens
+}
+
+/// Counts what leaves and sends it nowhere.
+#[derive(Default)]
+struct Count(u64);
+
+impl Outputs for Count {
+    fn decision(&mut self, _: RecvTs, _: &DecisionRecord) {
+        self.0 += 1;
+    }
+    fn order(&mut self, _: RecvTs, order: Approved<NewOrder>) {
+        black_box(order.get().as_bytes());
+        self.0 += 1;
+    }
+    fn cancel(&mut self, _: RecvTs, _: CancelOrder) {
+        self.0 += 1;
+    }
+    fn refusal(&mut self, _: RecvTs, _: &RefusalRecord) {
+        self.0 += 1;
+    }
+    fn parent(&mut self, _: RecvTs, _: &ParentRecord) {
+        self.0 += 1;
+    }
+}
+
+/// One record through the whole decision core, without and with the ensemble. The venue never
+/// answers, so at most one order an instrument is under way.
+pub fn hotpath(rows: &Rows, weights: &Weights) -> Result<Vec<Result1>, Exit> {
+    let config = Config::default();
+    let encoder = Encoder::new(weights);
+    let kernel = |encoder: Option<Encoder>| {
+        Kernel::new(KernelParts {
+            config: &config,
+            instruments: &rows.instruments,
+            depths: &rows.depths,
+            encoder,
+        })
+        .map_err(Exit::usage)
+    };
+    kernel(None)?;
+    let records = &rows.records[..rows.records.len().min(HOT_RECORDS_MAX)];
+    let mut results = Vec::new();
+    for (name, encoder) in [("hotpath.no_infer", None), ("hotpath.full", Some(encoder))] {
+        let reset = || (kernel(encoder.clone()).ok(), Count::default());
+        results.push(calls(name, records.len(), reset, |(kernel, count), i| {
+            let ev = &records[i];
+            if let Some(kernel) = kernel {
+                kernel.on_input(ev.ts_receive, &Input::Market(ev), count, &mut NoProbe);
+            }
+        }));
+    }
+    Ok(results)
+}
+
+/// One 64-byte record into a ring and out of it, same thread.
+pub fn ring() -> Result1 {
+    let ev = MarketEvent::new(ijk_core::EventKind::Status, ijk_core::InstrumentId(0));
+    calls(
+        "ring.hop",
+        200_000,
+        || rtrb::RingBuffer::<MarketEvent>::new(1_024),
+        |ring, _| {
+            let _ = black_box(ring.0.push(ev));
+            let _ = black_box(ring.1.pop());
+        },
+    )
+}
+
+/// One market record encoded, checksummed and handed to the writer's block buffer (plain writes
+/// to a temporary file, blocks of 256 KiB).
+pub fn journal(rows: &Rows) -> Result<Result1, Exit> {
+    let path = std::env::temp_dir().join(format!("ijk-bench-{}.ijkj", std::process::id()));
+    let config = JournalConfig { backend: JournalBackend::Plain, ..JournalConfig::default() };
+    let fail = |e: ijk_journal::JournalError| Exit::output(&path, e);
+    Writer::create(&path, &config).map_err(fail)?;
+    let n = rows.records.len().min(HOT_RECORDS_MAX);
+    let reset = || {
+        let frame = vec![0u8; frame_bytes(size_of::<MarketEvent>())];
+        (Writer::create(&path, &config).ok(), frame)
+    };
+    let result = calls("journal.append", n, reset, |(writer, frame), i| {
+        let ev = &rows.records[i];
+        let len = encode_frame(frame, i as u64, ev.ts_receive.0, RecordKind::Market, ev.as_bytes());
+        if let Some(writer) = writer {
+            let _ = black_box(writer.append_bytes(&frame[..len]));
+        }
+    });
+    let _ = std::fs::remove_file(&path);
+    Ok(result)
+}
