@@ -62,7 +62,8 @@ fn e9(x: i64) -> i64 {
 
 #[test]
 fn every_kind_of_line_becomes_its_records() {
-    let trade = "6 {\"stream\":\"x@trade\",\"data\":{\"e\":\"trade\",\"E\":8,\"s\":\"XUSDT\",\"t\":1,\
+    let trade = "6 {\"stream\":\"x@trade\",\"data\":{\"e\":\"trade\",\"E\":8,\
+                 \"s\":\"XUSDT\",\"t\":1,\
                  \"p\":\"10.5\",\"q\":\"0.25\",\"b\":88,\"a\":50,\"T\":7,\"m\":true,\"M\":true}}\n";
     let other = "7 {\"result\":null,\"id\":1}\n";
     let text = spot(5, 1, 2, r#"[["10.0","1.5"],["9.5","0"]]"#, r#"[["11.0","2",[]]]"#)
@@ -157,78 +158,82 @@ fn old_tickers_are_skipped_newer_ones_stay_on_top_and_sides_never_cross() {
     assert_eq!((source.repairs().crossed_books, source.repairs().time_reversals), (1, 1));
 }
 
+/// Second line of a file, the kind of error it is, and the field.
+const MALFORMED: &[(&str, FeedErrorKind, &str)] = &[
+    ("nonsense\n", FeedErrorKind::Field, "line"),
+    ("x {}\n", FeedErrorKind::Field, "local ns"),
+    ("-5 {}\n", FeedErrorKind::Range, "local ns"),
+    ("99999999999999999999 {}\n", FeedErrorKind::Range, "local ns"),
+    ("5 {\n", FeedErrorKind::Field, "json"),
+    ("5 [1,2]\n", FeedErrorKind::Field, "json"),
+    ("5 {} {}\n", FeedErrorKind::Field, "json"),
+    ("5 {\"e\":\"trade\"}\n", FeedErrorKind::Field, "s"),
+    ("5 {\"e\":\"trade\",\"s\":\"OTHER\"}\n", FeedErrorKind::Field, "p"),
+    (
+        "5 {\"e\":\"trade\",\"s\":\"XUSDT\",\"p\":\"1e5\",\"q\":\"1\",\"m\":true}\n",
+        FeedErrorKind::Field,
+        "p",
+    ),
+    (
+        "5 {\"e\":\"trade\",\"s\":\"XUSDT\",\"p\":\"1\",\"q\":\"-1\",\"m\":true}\n",
+        FeedErrorKind::Range,
+        "q",
+    ),
+    (
+        "5 {\"e\":\"trade\",\"s\":\"XUSDT\",\"p\":\"1\",\"q\":\"1\",\"m\":1}\n",
+        FeedErrorKind::Field,
+        "m",
+    ),
+    (
+        "5 {\"e\":\"trade\",\"s\":\"XUSDT\",\"T\":99999999999999999,\"p\":\"1\",\"q\":\"1\"}\n",
+        FeedErrorKind::Range,
+        "T",
+    ),
+    (
+        "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":9,\"u\":8,\"b\":[],\"a\":[]}\n",
+        FeedErrorKind::Inconsistent,
+        "u",
+    ),
+    (
+        "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":\"6\",\"u\":8,\"b\":[],\"a\":[]}\n",
+        FeedErrorKind::Field,
+        "U",
+    ),
+    (
+        "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":6,\"u\":8,\"b\":[[1,2]],\"a\":[]}\n",
+        FeedErrorKind::Field,
+        "b",
+    ),
+    (
+        "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":6,\"u\":8,\
+             \"b\":[[\"0\",\"1\"]],\"a\":[]}\n",
+        FeedErrorKind::Range,
+        "b",
+    ),
+    (
+        "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":6,\"u\":8,\"b\":[],\
+             \"a\":[[\"99999999999\",\"1\"]]}\n",
+        FeedErrorKind::Range,
+        "a",
+    ),
+    ("5 {\"lastUpdateId\":7,\"bids\":3,\"asks\":[]}\n", FeedErrorKind::Field, "bids"),
+    (
+        "5 {\"u\":7,\"s\":\"XUSDT\",\"b\":\"0\",\"B\":\"1\",\"a\":\"2\",\"A\":\"1\"}\n",
+        FeedErrorKind::Range,
+        "b",
+    ),
+    (
+        "5 {\"u\":7,\"s\":\"A SYMBOL WITH SPACES\",\"b\":\"1\",\"B\":\"1\"}\n",
+        FeedErrorKind::Field,
+        "s",
+    ),
+    ("\n7 {}\n", FeedErrorKind::ColumnCount, ""),
+];
+
 #[test]
 fn malformed_lines_say_where_and_what() {
     let good = spot(1, 1, 5, r#"[["10","1"]]"#, "[]");
-    let cases: &[(&str, FeedErrorKind, &str)] = &[
-        ("nonsense\n", FeedErrorKind::Field, "line"),
-        ("x {}\n", FeedErrorKind::Field, "local ns"),
-        ("-5 {}\n", FeedErrorKind::Range, "local ns"),
-        ("99999999999999999999 {}\n", FeedErrorKind::Range, "local ns"),
-        ("5 {\n", FeedErrorKind::Field, "json"),
-        ("5 [1,2]\n", FeedErrorKind::Field, "json"),
-        ("5 {} {}\n", FeedErrorKind::Field, "json"),
-        ("5 {\"e\":\"trade\"}\n", FeedErrorKind::Field, "s"),
-        ("5 {\"e\":\"trade\",\"s\":\"OTHER\"}\n", FeedErrorKind::Field, "p"),
-        (
-            "5 {\"e\":\"trade\",\"s\":\"XUSDT\",\"p\":\"1e5\",\"q\":\"1\",\"m\":true}\n",
-            FeedErrorKind::Field,
-            "p",
-        ),
-        (
-            "5 {\"e\":\"trade\",\"s\":\"XUSDT\",\"p\":\"1\",\"q\":\"-1\",\"m\":true}\n",
-            FeedErrorKind::Range,
-            "q",
-        ),
-        (
-            "5 {\"e\":\"trade\",\"s\":\"XUSDT\",\"p\":\"1\",\"q\":\"1\",\"m\":1}\n",
-            FeedErrorKind::Field,
-            "m",
-        ),
-        (
-            "5 {\"e\":\"trade\",\"s\":\"XUSDT\",\"T\":99999999999999999,\"p\":\"1\",\"q\":\"1\"}\n",
-            FeedErrorKind::Range,
-            "T",
-        ),
-        (
-            "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":9,\"u\":8,\"b\":[],\"a\":[]}\n",
-            FeedErrorKind::Inconsistent,
-            "u",
-        ),
-        (
-            "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":\"6\",\"u\":8,\"b\":[],\"a\":[]}\n",
-            FeedErrorKind::Field,
-            "U",
-        ),
-        (
-            "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":6,\"u\":8,\"b\":[[1,2]],\"a\":[]}\n",
-            FeedErrorKind::Field,
-            "b",
-        ),
-        (
-            "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":6,\"u\":8,\"b\":[[\"0\",\"1\"]],\"a\":[]}\n",
-            FeedErrorKind::Range,
-            "b",
-        ),
-        (
-            "5 {\"e\":\"depthUpdate\",\"s\":\"XUSDT\",\"U\":6,\"u\":8,\"b\":[],\"a\":[[\"99999999999\",\"1\"]]}\n",
-            FeedErrorKind::Range,
-            "a",
-        ),
-        ("5 {\"lastUpdateId\":7,\"bids\":3,\"asks\":[]}\n", FeedErrorKind::Field, "bids"),
-        (
-            "5 {\"u\":7,\"s\":\"XUSDT\",\"b\":\"0\",\"B\":\"1\",\"a\":\"2\",\"A\":\"1\"}\n",
-            FeedErrorKind::Range,
-            "b",
-        ),
-        (
-            "5 {\"u\":7,\"s\":\"A SYMBOL WITH SPACES\",\"b\":\"1\",\"B\":\"1\"}\n",
-            FeedErrorKind::Field,
-            "s",
-        ),
-        ("\n7 {}\n", FeedErrorKind::ColumnCount, ""),
-    ];
-    for (line, kind, field) in cases {
+    for (line, kind, field) in MALFORMED {
         let e = events(&(good.clone() + line)).map(|_| ()).expect_err(line);
         assert_eq!((e.kind, e.field.as_str(), e.line), (*kind, *field, 2), "{line} gave {e}");
         assert!(e.to_string().starts_with("test:2"), "{e}");
@@ -307,7 +312,9 @@ proptest! {
     }
 
     #[test]
-    fn no_order_of_messages_leaves_the_book_crossed(lines in prop::collection::vec(any_line(), 1..30)) {
+    fn no_order_of_messages_leaves_the_book_crossed(
+        lines in prop::collection::vec(any_line(), 1..30),
+    ) {
         let first = ticker(0, 1, "1", "2");
         let read = source(&(first + &lines.concat())).and_then(drain);
         prop_assert!(read.is_ok(), "{read:?}");

@@ -192,6 +192,10 @@ fn databento_rows() {
         ),
     ];
     check(read_databento, &table);
+}
+
+#[test]
+fn databento_level_rows() {
     let mbp = "ts_event,action,side,price,size,symbol,bid_px_00,ask_px_00,bid_sz_00,ask_sz_00,\
                bid_px_01,ask_px_01,bid_sz_01,ask_sz_01\n";
     let row = |levels: &str| format!("{mbp}1,A,B,5.0,1,X,{levels}\n").into_bytes();
@@ -275,6 +279,8 @@ fn dbn_records() {
     let last = good.len() - 56;
     let mut short = good.clone();
     short[last] = 4; // The length of the second record, in units of four bytes.
+    let mut odd = good.clone();
+    odd[last - 56] = 15; // 60 bytes: the next record would stand off its alignment.
     let mut zero = good.clone();
     zero[last] = 0;
     let mut huge = good.clone();
@@ -289,6 +295,7 @@ fn dbn_records() {
         ("two venues", two(&|m| m.hd.publisher_id = 39), Inconsistent, 2, "publisher_id"),
         ("bar", two(&|m| m.hd.rtype = dbn::rtype::OHLCV_1S), Format, 2, ""),
         ("short length", short, Field, 2, "length"),
+        ("odd length", odd, Field, 1, "length"),
         ("length zero", zero, Format, 2, ""),
         ("cut in a record", good[..good.len() - 1].to_vec(), Truncated, 2, ""),
         ("cut in the first record", good[..last - 50].to_vec(), Truncated, 1, ""),

@@ -18,6 +18,9 @@ use std::io::Read;
 use std::path::Path;
 use symbols::SymbolTable;
 
+/// Alignment, and so a divisor of the size, of every record of the format.
+const RECORD_ALIGN_BYTES: usize = align_of::<MboMsg>();
+
 /// Events of one DBN stream.
 pub struct DbnSource<R> {
     decoder: DbnDecoder<Guard<R>>,
@@ -110,6 +113,14 @@ impl<R: Read + Send> DbnSource<R> {
             };
             self.record = at;
             self.bytes += rec.record_size() as u64;
+            // The decoder would read the record behind such a one from a place off its alignment.
+            if !rec.record_size().is_multiple_of(RECORD_ALIGN_BYTES) {
+                let detail = format!(
+                    "expected a multiple of {RECORD_ALIGN_BYTES}, found {}",
+                    rec.record_size()
+                );
+                return Err(error(FeedErrorKind::Field, &self.name, at, "length", detail));
+            }
             let mapped = map(&rec, &mut self.symbols, &mut self.mapper);
             match mapped.map_err(|fault| locate(fault, &self.name, at))? {
                 Mapped::Queued => return Ok(true),

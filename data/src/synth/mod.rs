@@ -25,8 +25,8 @@
 //! drifts the reference price and tilts the sides of limit orders, cancels and market orders, so
 //! it shows in imbalance, order flow and trades. Measured on 2026-11-22 by
 //! `cargo test --release -p ijk-data --test synth -- --ignored --nocapture`: ordinary least
-//! squares on the twelve features of single tokens (ten rows), label mean(mid[k+1..k+20])/mid[k] - 1,
-//! eight train and eight test days:
+//! squares on the twelve features of single tokens (ten rows), label
+//! mean(mid\[k+1..k+20\])/mid\[k\] - 1, eight train and eight test days:
 //!
 //! | | signal_strength 1 | signal_strength 0 |
 //! |---|---|---|

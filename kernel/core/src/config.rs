@@ -116,7 +116,8 @@ pub struct ExecutionConfig {
     pub daily_volume_qty: i64,
     /// Time between two slices of a schedule, milliseconds.
     pub slice_interval_ms: u64,
-    /// Smallest child, quantity units, unless the whole rest is smaller.
+    /// Smallest child, quantity units, unless the whole rest is smaller. For instruments that
+    /// trade in fractions it is their lot.
     pub child_qty_min: i64,
     /// Largest share of the volume traded since the parent's start.
     pub participation_max: f64,
@@ -148,7 +149,7 @@ impl Default for ExecutionConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RiskConfig {
-    /// Largest child, quantity units.
+    /// Largest child, whole units (shares, coins).
     pub max_order_qty: i64,
     /// Largest child, dollars.
     pub max_order_notional_usd: f64,
@@ -227,6 +228,8 @@ impl Default for SimConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeeSchedule {
+    /// `ibkr_tiered` for instruments that trade in whole units, `bps` for those in fractions.
+    Auto,
     /// Interactive Brokers, US shares, tiered (lowest volume tier) with exchange fees passed on.
     IbkrTiered,
     /// Interactive Brokers, US shares, fixed.
@@ -272,7 +275,7 @@ pub struct FeeConfig {
 impl Default for FeeConfig {
     fn default() -> Self {
         FeeConfig {
-            schedule: FeeSchedule::IbkrTiered,
+            schedule: FeeSchedule::Auto,
             tiered_usd_per_share: 0.0035,
             tiered_min_usd_per_order: 0.35,
             fixed_usd_per_share: 0.005,

@@ -8,6 +8,7 @@ use crate::parent::{AbandonReason, Child, Parent};
 use crate::settings::{ExecutionConfigError, check_config, check_instruments};
 use ijk_core::config::ExecutionConfig;
 use ijk_core::limits::{OPEN_ORDER_COUNT_MAX, PARENT_COUNT_MAX};
+use ijk_core::num::E9;
 use ijk_core::record::ParentRecord;
 use ijk_core::{ClientOrderId, Instrument, InstrumentId, NewOrder, ParentId, Qty, RecvTs};
 
@@ -21,6 +22,8 @@ pub(crate) const NEVER: RecvTs = RecvTs(u64::MAX);
 #[derive(Clone, Debug)]
 pub(crate) struct Desk {
     pub definition: Instrument,
+    /// Smallest child: the setting for whole units, the lot for fractions.
+    pub child_qty_min: i64,
     /// Slots of the living parents, oldest first.
     pub parents: Vec<u16>,
     pub working_signed: i64,
@@ -65,6 +68,10 @@ impl ExecutionEngine {
         check_instruments(instruments)?;
         let desk = |definition: &Instrument| Desk {
             definition: *definition,
+            child_qty_min: match definition.qty_unit_e9 {
+                E9 => config.child_qty_min,
+                _ => definition.lot.0,
+            },
             parents: Vec::with_capacity(PARENT_COUNT_MAX),
             working_signed: 0,
             volatility_bps: config.daily_volatility_bps,

@@ -210,15 +210,16 @@ impl ExecutionEngine {
     /// held something back.
     fn due(&self, parent: &Parent, view: &MarketView, lot: i64) -> (i64, bool) {
         let r = &parent.record;
+        let child_qty_min = self.desks[r.instrument.index()].child_qty_min;
         let unfilled = parent.unfilled();
         let held_back = parent.slices.held_back(unfilled, lot);
         let mut qty = (unfilled - held_back - r.working.0).clamp(0, r.unsent.0);
-        if qty > 0 && r.unsent.0 <= self.config.child_qty_min {
+        if qty > 0 && r.unsent.0 <= child_qty_min {
             qty = r.unsent.0;
         }
         let traded = view.volume_qty.saturating_sub(parent.volume_start).max(0);
         let share = (self.config.participation_max * traded as f64) as i64;
-        let start = self.config.child_qty_min.max(lot);
+        let start = child_qty_min.max(lot);
         let room = start.saturating_add(share).saturating_sub(r.filled.0 + r.working.0).max(0);
         let capped = qty > room;
         qty = qty.min(room);
@@ -230,7 +231,7 @@ impl ExecutionEngine {
         let is_split = qty > largest;
         qty = qty.min(largest) / lot * lot;
         // Too small to be worth a message, unless it is all there is or all the limit lets by.
-        let too_small = qty < self.config.child_qty_min && qty < r.unsent.0 && !is_split;
+        let too_small = qty < child_qty_min && qty < r.unsent.0 && !is_split;
         (if too_small { 0 } else { qty }, capped)
     }
 

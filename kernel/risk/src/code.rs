@@ -62,7 +62,7 @@ codes! {
     StaleQuote = 33, "stale_quote",
         "The quote is older than quote_max_age_ms, or that limit is unset.";
     OrderQty = 40, "order_qty",
-        "The quantity is above max_order_qty.";
+        "The quantity, in whole units, is above max_order_qty.";
     OrderNotional = 41, "order_notional",
         "The value is above max_order_notional_usd (market order: far touch plus collar).";
     PriceCollar = 42, "price_collar",

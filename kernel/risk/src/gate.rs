@@ -6,6 +6,7 @@ use crate::recent::{Recency, RecentExecs, RecentOrders, Throttle};
 use crate::working::WorkingOrders;
 use crate::{Approved, RiskCode, RiskConfigError};
 use ijk_core::config::RiskConfig;
+use ijk_core::num::E9;
 use ijk_core::record::Level;
 use ijk_core::{Instrument, InstrumentId, NewOrder, OrderType, Px, RecvTs, Side};
 
@@ -194,7 +195,9 @@ impl Gate {
     /// Returns the price the order is valued at: the most it can cost or move. A market order
     /// is valued at the far touch plus the collar, a sell at no less than the bid.
     fn check_size_and_price(&self, o: &NewOrder, q: &Quote) -> Result<Px, RiskCode> {
-        if o.qty.0 > self.limits.order_qty {
+        let unit = self.accounts[o.instrument.index()].instrument.qty_unit_e9;
+        let limit = i128::from(self.limits.order_qty) * i128::from(E9);
+        if i128::from(o.qty.0) * i128::from(unit) > limit {
             return Err(RiskCode::OrderQty);
         }
         let collar = self.limits.collar.ok_or(RiskCode::PriceCollar)?;

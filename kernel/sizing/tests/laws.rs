@@ -200,14 +200,17 @@ fn settings_out_of_range_are_named() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 5_000, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn size_never_grows_with_doubt_and_vanishes_in_it(
         mean in -50.0..50.0f64, epistemic in 0.0..100.0f64, more in 0.0..100.0f64,
         aleatoric in 1.0..900.0f64, position in -150i64..150,
     ) {
-        let (a, b) = (ensemble(mean, epistemic, aleatoric), ensemble(mean, epistemic + more, aleatoric));
+        let a = ensemble(mean, epistemic, aleatoric);
+        let b = ensemble(mean, epistemic + more, aleatoric);
         let flat = |f| timid().decide(&input(f)).target.0.abs();
         prop_assert!(flat(&b) <= flat(&a));
         // Held positions too, but for the band, which compares sizes of moves.
@@ -215,7 +218,8 @@ proptest! {
             kelly_multiplier: 1e-3, no_trade_band_fraction: 0.0, ..SizingConfig::default()
         };
         let no_band = Sizer::new(&no_band).unwrap();
-        let held = |f| no_band.decide(&SizingInput { position: Qty(position), ..input(f) }).target.0;
+        let held =
+            |f| no_band.decide(&SizingInput { position: Qty(position), ..input(f) }).target.0;
         prop_assert!(held(&b).abs() <= held(&a).abs(), "{} {}", held(&a), held(&b));
         let lost = ensemble(mean, 1e12, aleatoric);
         prop_assert_eq!(flat(&lost), 0);
@@ -230,8 +234,10 @@ proptest! {
             kelly_multiplier: 1e-3, no_trade_band_fraction: 0.0, ..SizingConfig::default()
         };
         let no_band = Sizer::new(&no_band).unwrap();
-        let (a, b) = (ensemble(mean, epistemic, aleatoric), ensemble(mean + more, epistemic, aleatoric));
-        let at = |f| no_band.decide(&SizingInput { position: Qty(position), ..input(f) }).target.0;
+        let a = ensemble(mean, epistemic, aleatoric);
+        let b = ensemble(mean + more, epistemic, aleatoric);
+        let at =
+            |f| no_band.decide(&SizingInput { position: Qty(position), ..input(f) }).target.0;
         prop_assert!(at(&b) >= at(&a), "{} {}", at(&a), at(&b));
     }
 
@@ -256,7 +262,11 @@ proptest! {
     ) {
         let (f, g) = (ensemble(mean, epistemic, aleatoric), ensemble(-mean, epistemic, aleatoric));
         let i = SizingInput {
-            position: Qty(lots * lot), lot: Qty(lot), vol_bps_per_day: vol, may_add_risk, ..input(&f)
+            position: Qty(lots * lot),
+            lot: Qty(lot),
+            vol_bps_per_day: vol,
+            may_add_risk,
+            ..input(&f)
         };
         let o = sizer().decide(&i);
         let mirrored = SizingInput { forecast: &g, position: Qty(-lots * lot), ..i };

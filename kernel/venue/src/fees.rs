@@ -50,7 +50,7 @@ fn e9(field: &'static str, v: f64, may_be_negative: bool) -> Result<i128, FeeCon
 
 impl Fees {
     pub(crate) fn new(c: &FeeConfig) -> Result<Fees, FeeConfigError> {
-        let tiered = c.schedule == FeeSchedule::IbkrTiered;
+        let tiered = matches!(c.schedule, FeeSchedule::IbkrTiered | FeeSchedule::Auto);
         let t_rate = e9("tiered_usd_per_share", c.tiered_usd_per_share, false)?;
         let t_min = e9("tiered_min_usd_per_order", c.tiered_min_usd_per_order, false)?;
         let f_rate = e9("fixed_usd_per_share", c.fixed_usd_per_share, false)?;
@@ -86,25 +86,32 @@ impl Fees {
         let kind = usize::from(maker);
         order.qty[kind] = order.qty[kind].saturating_add(units);
         order.value[kind] = order.value[kind].saturating_add(units.saturating_mul(px.0.into()));
-        let total = i64::try_from(self.total_e9(order, side)).unwrap_or(i64::MAX);
+        let whole = i128::from(instrument.qty_unit_e9) == E9;
+        let schedule = match self.schedule {
+            FeeSchedule::Auto if whole => FeeSchedule::IbkrTiered,
+            FeeSchedule::Auto => FeeSchedule::Bps,
+            other => other,
+        };
+        let total = self.total_e9(order, side, schedule);
+        let total = i64::try_from(total).unwrap_or(i64::MAX);
         let fee = total.saturating_sub(order.charged_e9);
         order.charged_e9 = total;
         fee
     }
 
     /// Fees of the whole order so far, rounded to the nearest 1e-9.
-    fn total_e9(&self, o: &OrderFees, side: Side) -> i128 {
+    fn total_e9(&self, o: &OrderFees, side: Side, schedule: FeeSchedule) -> i128 {
         let shares = o.qty[0].saturating_add(o.qty[1]);
         let value = o.value[0].saturating_add(o.value[1]);
         // All sums in 1e-18 currency units; a product with a fraction is divided at once.
         let fraction = |value: i128, rate: i128| value.saturating_mul(rate) / E9;
-        let e18 = match self.schedule {
+        let e18 = match schedule {
             FeeSchedule::None => 0,
             FeeSchedule::Bps => {
                 let leg = |i: usize| o.value[i].saturating_mul(self.bps[i]) / (10_000 * E9);
                 leg(0).saturating_add(leg(1))
             }
-            FeeSchedule::IbkrTiered | FeeSchedule::IbkrFixed => {
+            FeeSchedule::Auto | FeeSchedule::IbkrTiered | FeeSchedule::IbkrFixed => {
                 let rate = shares.saturating_mul(self.per_share);
                 let commission = rate.max(self.min_per_order * E9);
                 let commission = commission.min(fraction(value, self.max_fraction));

@@ -28,7 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ijk-models", &["ijk-data", "ijk-infer", "ijk-market"]),
     ("ijk-calib", &["ijk-data", "ijk-execution"]),
     ("ijk", ANY),
-    ("ijk-train", &["ijk-models", "ijk-data"]),
+    ("ijk-train", &["ijk-models", "ijk-data", "ijk-infer"]),
     ("ijk-ibkr", &["ijk-venue"]),
     ("ijk-twsim", &[]),
     ("ijk-tests", ANY),

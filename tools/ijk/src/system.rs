@@ -10,14 +10,9 @@ pub fn peak_rss_bytes() -> Option<u64> {
 }
 
 /// Returns CPU seconds of this process so far, all threads, user and system.
-pub fn cpu_seconds() -> Option<f64> {
-    // Field 1 of schedstat is nanoseconds on CPU, one file a thread; finished threads are gone,
-    // so `stat` with its coarse clock is the one that counts everything.
-    let stat = read_to_string("/proc/self/stat").ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    // Linux reports these in 1/100 s on every architecture we build for.
-    Some(ticks as f64 / 100.0)
+pub fn cpu_seconds() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
 }
 
 /// Returns the name of the CPU.

@@ -4,6 +4,7 @@ use super::state::InstrumentState;
 use super::{Input, Outputs, Probe, Stage};
 use ijk_core::config::Config;
 use ijk_core::features::Token;
+use ijk_core::num::E9;
 use ijk_core::record::{
     ControlCommand, ControlKind, DecisionReason, DecisionRecord, ParentCommand, ParentRecord,
     ParentStatus, RefusalRecord, RunEnd,
@@ -87,7 +88,10 @@ impl Kernel {
             .collect();
         let mut execution = ExecutionEngine::new(&config.execution, instruments)?;
         let risk = &config.risk;
-        execution.set_child_limits(Qty(risk.max_order_qty), risk.max_order_notional_usd);
+        // The gate's limit is in whole units; among fractions only the value limits a child.
+        let whole = instruments.iter().all(|i| i.qty_unit_e9 == E9);
+        let qty_max = if whole { risk.max_order_qty } else { i64::MAX };
+        execution.set_child_limits(Qty(qty_max), risk.max_order_notional_usd);
         Ok(Kernel {
             config: config.clone(),
             states,

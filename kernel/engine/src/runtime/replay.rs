@@ -73,7 +73,8 @@ impl Outputs for Collected {
 /// Stops at the first difference.
 ///
 /// # Errors
-/// [`JournalError`] for a damaged journal or an input record that does not decode; a difference is not an error but an outcome.
+/// [`JournalError`] for a damaged journal or an input record that does not decode; a difference
+/// is not an error but an outcome.
 pub fn replay(reader: &mut Reader, kernel: &mut Kernel) -> Result<ReplayOutcome, JournalError> {
     let mut outcome = ReplayOutcome::default();
     let mut collected = Collected::default();

@@ -241,7 +241,8 @@ impl Oracle {
 
     /// Distances in f64: the streams keep clear of the last bit.
     fn check_price(&self, o: &NewOrder, q: &Quote, twice_mid: i128) -> Result<Px, RiskCode> {
-        if o.qty.0 > self.config.max_order_qty {
+        let whole = self.unit(o.instrument.index()) * i128::from(o.qty.0);
+        if whole > 1_000_000_000 * i128::from(self.config.max_order_qty) {
             return Err(RiskCode::OrderQty);
         }
         let far = if o.side == Side::Bid { q.ask.px } else { q.bid.px };

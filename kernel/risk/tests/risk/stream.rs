@@ -266,7 +266,7 @@ impl Pair {
 fn configs() -> impl Strategy<Value = RiskConfig> {
     (0usize..4, 2u32..30, 1u32..12, 1u32..12).prop_map(|(which, open, rate, burst)| {
         let base = RiskConfig {
-            max_order_qty: 100_000_000_000,
+            max_order_qty: 100,
             max_order_notional_usd: 12_000.0,
             price_collar_bps: 100.0,
             max_position_notional_usd: 30_000.0,
@@ -289,7 +289,7 @@ fn configs() -> impl Strategy<Value = RiskConfig> {
             },
             2 => RiskConfig { reduce_only_loss_usd: 40.0, halt_loss_usd: 120.0, ..base },
             _ => RiskConfig {
-                max_order_qty: 110_000_000_000,
+                max_order_qty: 110,
                 max_orders_per_s: 1_000,
                 order_burst: 1_000,
                 halt_loss_usd: 1e9,

@@ -136,6 +136,14 @@ struct Outcome {
     wall_s: f64,
 }
 
+fn simulated_exchange(header: &Header) -> Result<SimExchange, Exit> {
+    let config = &header.config;
+    let depths = header.depths();
+    let seed = config.run.seed;
+    SimExchange::new(&config.sim, &config.fees, &header.instruments, &depths, seed)
+        .map_err(Exit::usage)
+}
+
 /// Starts feed, kernel and journal threads and waits for them.
 fn trade(
     header: &Header,
@@ -147,14 +155,7 @@ fn trade(
 ) -> Result<Outcome, Exit> {
     let config = &header.config;
     let kernel = header.kernel()?;
-    let venue = SimExchange::new(
-        &config.sim,
-        &config.fees,
-        &header.instruments,
-        &header.depths(),
-        config.run.seed,
-    )
-    .map_err(Exit::usage)?;
+    let venue = simulated_exchange(header)?;
     let counters =
         Arc::new(Counters::create(&dir.counters()).map_err(|e| Exit::output(&dir.counters(), e))?);
     let (mut port, journal) = journal_port::start(
@@ -197,7 +198,7 @@ fn trade(
     let done = join(kernel).map_err(|e| Exit::new(exit::UNSAFE, e));
     let repairs = join(feed);
     let written = finish_journal(journal)?;
-    let cpu_s = system::cpu_seconds().zip(cpu_before).map_or(0.0, |(a, b)| a - b);
+    let cpu_s = system::cpu_seconds() - cpu_before;
     Ok(Outcome {
         done: done?,
         repairs,
@@ -284,7 +285,7 @@ fn conclude(header: &Header, dir: &RunDir, outcome: Outcome, args: &LiveArgs) ->
         "journal_sha256": hashes.journal,
         "peak_rss_bytes": peak_rss_bytes,
         "allocs_after_warmup": outcome.done.allocs_after_warmup,
-        "events_per_cpu_s": (counts.rows as f64 / outcome.cpu_s.max(0.01)).round(),
+        "events_per_cpu_s": (counts.rows as f64 / outcome.cpu_s.max(1e-6)).round(),
     });
     let extra = json!({
         "wall_s": outcome.wall_s,

@@ -82,7 +82,7 @@ fn parents(f: &Folded) -> Value {
         "refused": count(ParentStatus::Refused),
         "active": count(ParentStatus::Active),
         "shortfall_usd": cost_usd,
-        "shortfall_bps": if value_usd > 0.0 { json!(1e4 * cost_usd / value_usd) } else { json!(null) },
+        "shortfall_bps": (value_usd > 0.0).then(|| 1e4 * cost_usd / value_usd),
     })
 }
 
