@@ -1,8 +1,8 @@
 //! Book and features over a synthetic session in memory, which goes round and round.
 //!
 //! - `book.event`, `book.event.l2`: one record into a book by order, by level.
-//! - `features.token`: one token: the records of ten source rows, each into a book by order and then
-//!   into the feature engine. Ten times `book.event` is the book's share of it.
+//! - `features.token`: one token: the records of ten source rows, each into a book by order and
+//!   then into the feature engine. Ten times `book.event` is the book's share of it.
 //! - `replay.rows/session`: book by order and features over the session; throughput in source rows.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,6 +1,6 @@
 //! Makes the seeds: small sound inputs, by hand or from the synthetic session, one `good` and a few
-//! more a target. (`dbn/odd_length` was found by the fuzzer: a record whose size is off the alignment
-//! of the next one.)
+//! more a target. (`dbn/odd_length` was found by the fuzzer: a record whose size is off the
+//! alignment of the next one.)
 //!
 //! `cargo run --release --manifest-path tests/fuzz/Cargo.toml --example seeds`
 
