@@ -95,7 +95,7 @@ impl Default for SizingConfig {
             vol_target_bps_per_day: 100.0,
             no_trade_band_fraction: 0.10,
             slippage_bps: 0.1,
-            parent_horizon_s: 10.0,
+            parent_horizon_s: 20.0,
             parent_urgency: crate::record::Urgency::Urgent,
         }
     }
@@ -136,7 +136,7 @@ impl Default for ExecutionConfig {
             daily_volatility_bps: 150.0,
             daily_volume_qty: 1_000_000,
             slice_interval_ms: 5_000,
-            child_qty_min: 20,
+            child_qty_min: 100,
             participation_max: 0.20,
             child_patience_ms: 5_000,
             no_new_before_close_s: 600,

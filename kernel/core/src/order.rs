@@ -112,7 +112,7 @@ pub struct VenueReport {
     pub reason: u16,
     /// What is reported.
     pub kind: ReportKind,
-    /// Side of the order.
+    /// Side of the order; means nothing in a [`ReportKind::CancelReject`].
     pub side: Side,
     /// 1 where a fill added liquidity, 0 where it took.
     pub maker: u8,

@@ -83,7 +83,9 @@ impl ExecutionEngine {
     ) -> Result<ReportEffect, ReportError> {
         let id = report.client_order_id;
         let child = self.child_mut(id).ok_or(ReportError::UnknownOrder(id))?;
-        if child.instrument != report.instrument || child.side != report.side {
+        // A refused cancel says nothing of the order but its id: the venue may not know it.
+        let names_side = report.kind != ReportKind::CancelReject;
+        if child.instrument != report.instrument || (names_side && child.side != report.side) {
             return Err(ReportError::Mismatch(id));
         }
         let parent_id = child.parent_id;

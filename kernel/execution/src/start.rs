@@ -53,8 +53,13 @@ impl ExecutionEngine {
         }
         let end = RecvTs(now.plus_ns(spec.horizon_ns).0.min(view.session_close_ns));
         let horizon_ns = end.since_ns(now);
-        let kappa_tau = kappa_tau(&self.config, desk, spec, mid, horizon_ns);
+        // No more slices than smallest children: a slice that has to wait for the next one to be
+        // worth a message would only make the parent late.
+        let slices_max = (spec.qty.0 / desk.child_qty_min).max(1) as u64;
         let interval_ns = self.config.slice_interval_ms.saturating_mul(1_000_000);
+        let interval_ns = interval_ns.max(horizon_ns / slices_max);
+        let tau_ns = horizon_ns / slice_count(horizon_ns, interval_ns);
+        let kappa_tau = kappa_tau(&self.config, desk, spec, mid, tau_ns);
         let (slot, parent_id) = self.free_parent_slot().ok_or(ParentError::Full)?;
         let parent = Parent {
             record: new_record(now, end, spec, parent_id, mid),
@@ -126,14 +131,14 @@ fn new_record(
     }
 }
 
-/// Returns κτ of a parent. With σ = mid·vol a unit and temporary impact η·σ/V a unit for each
+/// Returns κτ of a parent with slices of `tau_ns`. With σ = mid·vol a unit and temporary impact η·σ/V a unit for each
 /// unit a day (V the daily volume), κ̃² = λσ²/(ησ/V) = λσV/η.
 fn kappa_tau(
     config: &ExecutionConfig,
     desk: &Desk,
     spec: &ParentSpec,
     mid: f64,
-    horizon_ns: u64,
+    tau_ns: u64,
 ) -> f64 {
     let lambda = config.risk_aversion_per_usd[spec.urgency as usize];
     let unit_value = mid * desk.definition.qty_as_f64(Qty(1));
@@ -141,8 +146,6 @@ fn kappa_tau(
     let session = desk.definition.session;
     let bounded = session.close_ns != u64::MAX && session.close_ns > session.open_ns;
     let day_ns = if bounded { session.close_ns - session.open_ns } else { DAY_NS_DEFAULT };
-    let interval_ns = config.slice_interval_ms.saturating_mul(1_000_000);
-    let tau_ns = horizon_ns / slice_count(horizon_ns, interval_ns);
     let tau = tau_ns as f64 / day_ns as f64;
     kappa_from_squared(lambda * sigma * desk.volume_qty / config.temporary_impact, tau) * tau
 }

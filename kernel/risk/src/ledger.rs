@@ -75,7 +75,11 @@ impl Gate {
     fn on_note(&mut self, r: &VenueReport) -> Result<(), LedgerError> {
         let id = r.client_order_id;
         match self.working.find(id).map(|i| self.working.get(i)) {
-            Some(w) if w.instrument != r.instrument || w.side != r.side => {
+            // A refused cancel says nothing of the order but its id: the venue may not know it.
+            Some(w)
+                if w.instrument != r.instrument
+                    || (w.side != r.side && r.kind != ReportKind::CancelReject) =>
+            {
                 Err(LedgerError::Mismatch(id))
             }
             // A late acknowledgement of an ended order is no fault.

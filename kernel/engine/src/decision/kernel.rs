@@ -13,7 +13,7 @@ use ijk_core::{
     DepthKind, EnsembleForecast, Instrument, InstrumentId, MarketEvent, ParentId, Px, Qty, RecvTs,
     ReportKind, Side, VenueReport, limits,
 };
-use ijk_execution::{ExecutionEngine, Intent, IntentBuf, ParentSpec};
+use ijk_execution::{ExecutionEngine, Intent, IntentBuf, ParentError, ParentSpec};
 use ijk_infer::{Encoder, EncoderState};
 use ijk_risk::{Gate, TradingState};
 use ijk_sizing::{Sizer, SizingInput, SizingOutcome};
@@ -285,9 +285,8 @@ impl Kernel {
         let mid = state.mid().unwrap_or(0.0);
         let equity_usd = self.config.run.equity_usd + self.gate.pnl_usd();
         let unit_usd = mid * state.instrument.qty_as_f64(Qty(1));
-        // Fees have a minimum an order: price them at the size a full position would have.
-        let typical_usd = equity_usd * self.config.sizing.position_fraction_max;
-        let typical = Qty(((typical_usd / unit_usd) as i64).max(state.instrument.lot.0));
+        // Fees have a minimum an order: price them at the size that children will have.
+        let typical = Qty(self.child_expected(now, state));
         let px = Px::from_f64(mid).unwrap_or_default();
         let fee_bps =
             ijk_venue::fees::estimate_bps(&self.config.fees, &state.instrument, px, typical);
@@ -304,6 +303,28 @@ impl Kernel {
             tokens_per_day: state.tokens_per_day(now),
             may_add_risk: self.gate.state() == TradingState::Active && !self.finishing,
         })
+    }
+
+    /// Returns what a parent of the forecast can trade within its horizon without passing the
+    /// participation cap, whole lots, at least the smallest child.
+    fn parent_qty_max(&self, now: RecvTs, state: &InstrumentState) -> i64 {
+        let horizon_ns = self.config.sizing.parent_horizon_s * 1e9;
+        let share = self.config.execution.participation_max * state.volume_in(now, horizon_ns);
+        let lot = state.instrument.lot.0;
+        let least = match state.instrument.qty_unit_e9 {
+            E9 => self.config.execution.child_qty_min,
+            _ => lot,
+        };
+        (share as i64).max(least) / lot * lot
+    }
+
+    /// Returns the quantity of one child such a parent is cut into.
+    fn child_expected(&self, now: RecvTs, state: &InstrumentState) -> i64 {
+        let slice_s = self.config.execution.slice_interval_ms as f64 / 1e3;
+        let slices = (self.config.sizing.parent_horizon_s / slice_s).ceil().max(1.0);
+        let whole = self.parent_qty_max(now, state);
+        let child = (whole as f64 / slices) as i64;
+        child.max(self.config.execution.child_qty_min).min(whole).max(state.instrument.lot.0)
     }
 
     /// Starts a parent towards the target. While the last one still works, nothing is started; it
@@ -330,19 +351,28 @@ impl Kernel {
         if delta == 0 {
             return (ParentId(0), outcome.reason);
         }
-        let view = self.states[instrument.index()].view(now);
+        let state = &self.states[instrument.index()];
+        let view = state.view(now);
         let spec = ParentSpec {
             instrument,
             side,
-            qty: Qty(delta.abs()),
+            qty: Qty(delta.abs().min(self.parent_qty_max(now, state))),
             horizon_ns: (self.config.sizing.parent_horizon_s * 1e9) as u64,
             urgency: self.config.sizing.parent_urgency,
             decision_id: self.counts.decisions,
             source_line: 0,
         };
-        let started = self.execution.start_parent(now, &spec, &view).unwrap_or(ParentId(0));
-        self.states[instrument.index()].own_parent = started;
-        (started, outcome.reason)
+        match self.execution.start_parent(now, &spec, &view) {
+            Ok(id) => {
+                self.states[instrument.index()].own_parent = id;
+                (id, outcome.reason)
+            }
+            Err(ParentError::NoBook) => (ParentId(0), DecisionReason::BadBook),
+            Err(ParentError::TooCloseToEnd) => (ParentId(0), DecisionReason::Session),
+            Err(ParentError::Full) => (ParentId(0), DecisionReason::Busy),
+            // Stopped for good, or a quantity no parent can have (off-lot holdings).
+            Err(_) => (ParentId(0), DecisionReason::Halted),
+        }
     }
 
     /// Lets the slicer act on one instrument and takes its intents through the gate.

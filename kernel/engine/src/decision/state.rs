@@ -115,6 +115,13 @@ impl InstrumentState {
         self.volume_qty as f64 * self.days_per_elapsed(now)
     }
 
+    /// Returns the visible volume to be expected in `horizon_ns` at the pace so far, quantity
+    /// units.
+    pub fn volume_in(&self, now: RecvTs, horizon_ns: f64) -> f64 {
+        let elapsed_ns = self.first_token.map_or(0, |t| now.since_ns(t)).max(1);
+        self.volume_qty as f64 * horizon_ns / elapsed_ns as f64
+    }
+
     fn days_per_elapsed(&self, now: RecvTs) -> f64 {
         let session = self.instrument.session;
         let day_ns = if session.close_ns == u64::MAX {
