@@ -131,8 +131,8 @@ fn new_record(
     }
 }
 
-/// Returns κτ of a parent with slices of `tau_ns`. With σ = mid·vol a unit and temporary impact η·σ/V a unit for each
-/// unit a day (V the daily volume), κ̃² = λσ²/(ησ/V) = λσV/η.
+/// Returns κτ of a parent with slices of `tau_ns`. With σ = mid·vol a unit and temporary impact
+/// η·σ/V a unit for each unit a day (V the daily volume), κ̃² = λσ²/(ησ/V) = λσV/η.
 fn kappa_tau(
     config: &ExecutionConfig,
     desk: &Desk,

@@ -83,10 +83,10 @@ pub struct EvalArgs {
 
 fn fit_help() -> String {
     format!(
-        "Example:\n  ijk-train fit --feed synth --sessions 12 --members 5 --out synth-5x.safetensors\
-         \n\nFeeds:\n{FEED_FORMS}\n\nAt least 2000 training, 500 validation and 500 test tokens are \
-         needed. Three or more feeds are dealt out whole in time order; one or two are cut in \
-         time with 20 tokens left out at each cut."
+        "Example:\n  ijk-train fit --feed synth --sessions 12 --members 5 \
+         --out synth-5x.safetensors\n\nFeeds:\n{FEED_FORMS}\n\nAt least 2000 training, 500 \
+         validation and 500 test tokens are needed. Three or more feeds are dealt out whole in \
+         time order; one or two are cut in time with 20 tokens left out at each cut."
     )
 }
 
