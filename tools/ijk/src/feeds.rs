@@ -15,6 +15,8 @@ use std::path::Path;
 pub struct Feeds {
     source: Box<dyn EventSource>,
     instruments: Vec<Instrument>,
+    /// The first record, read ahead where a session needs its day.
+    first: Option<MarketEvent>,
 }
 
 /// Parses specifications.
@@ -44,7 +46,7 @@ pub fn open(specs: &[FeedSpec], seed: u64, overrides: &[InstrumentConfig]) -> Re
     for spec in specs {
         sources.push((spec.to_string(), open_feed(spec, seed)?));
     }
-    let source: Box<dyn EventSource> = if sources.len() == 1 {
+    let mut source: Box<dyn EventSource> = if sources.len() == 1 {
         match sources.pop() {
             Some((_, only)) => only,
             None => unreachable!("Invariant: there is one."),
@@ -53,16 +55,25 @@ pub fn open(specs: &[FeedSpec], seed: u64, overrides: &[InstrumentConfig]) -> Re
         Box::new(MergedSource::new(sources)?)
     };
     let mut instruments = source.instruments().to_vec();
+    let mut first = None;
     for o in overrides {
-        let symbol = o.symbol.as_str();
-        if let Some(i) = instruments.iter_mut().find(|i| i.symbol.as_str() == symbol) {
-            apply(i, o)?;
+        let Some(i) = instruments.iter_mut().find(|i| i.symbol.as_str() == o.symbol) else {
+            continue;
+        };
+        if o.session_open.is_some() && i.session == Session::ALWAYS && first.is_none() {
+            first = source.next_event()?;
         }
+        // The day of a feed without sessions is that of its first record.
+        let day_ns = match i.session {
+            Session::ALWAYS => first.map_or(0, |ev: MarketEvent| ev.ts_exchange.0),
+            session => session.open_ns,
+        };
+        apply(i, o, day_ns)?;
     }
-    Ok(Feeds { source, instruments })
+    Ok(Feeds { source, instruments, first })
 }
 
-fn apply(instrument: &mut Instrument, o: &InstrumentConfig) -> Result<(), Exit> {
+fn apply(instrument: &mut Instrument, o: &InstrumentConfig, day_ns: u64) -> Result<(), Exit> {
     let bad = |key: &str, text: &str, expected: &str| {
         Exit::usage(format!("instrument {}: {key} = \"{text}\": expected {expected}", o.symbol))
     };
@@ -87,7 +98,7 @@ fn apply(instrument: &mut Instrument, o: &InstrumentConfig) -> Result<(), Exit> 
     }
     if let (Some(open), Some(close)) = (&o.session_open, &o.session_close) {
         let zone = o.session_tz.as_deref().unwrap_or("America/New_York");
-        instrument.session = session(instrument.session, open, close, zone)
+        instrument.session = session(day_ns, open, close, zone)
             .map_err(|e| Exit::usage(format!("instrument {}: session: {e}", o.symbol)))?;
     } else if o.session_open.is_some() || o.session_close.is_some() {
         return Err(bad("session_open", "", "session_open and session_close together"));
@@ -95,10 +106,9 @@ fn apply(instrument: &mut Instrument, o: &InstrumentConfig) -> Result<(), Exit> 
     Ok(())
 }
 
-/// Moves a session to other local times of its own day.
-fn session(day: Session, open: &str, close: &str, zone: &str) -> Result<Session, jiff::Error> {
-    let ns = i128::from(day.open_ns);
-    let date = jiff::Timestamp::from_nanosecond(ns)?.in_tz(zone)?.date();
+/// Returns the session between two local times of the day that holds `day_ns`.
+fn session(day_ns: u64, open: &str, close: &str, zone: &str) -> Result<Session, jiff::Error> {
+    let date = jiff::Timestamp::from_nanosecond(i128::from(day_ns))?.in_tz(zone)?.date();
     let at = |text: &str| -> Result<u64, jiff::Error> {
         let time = jiff::civil::Time::strptime("%H:%M", text)?;
         Ok(date.to_datetime(time).in_tz(zone)?.timestamp().as_nanosecond() as u64)
@@ -114,7 +124,10 @@ impl EventSource for Feeds {
         self.source.depth_kind(index)
     }
     fn next_event(&mut self) -> Result<Option<MarketEvent>, FeedError> {
-        self.source.next_event()
+        match self.first.take() {
+            Some(ev) => Ok(Some(ev)),
+            None => self.source.next_event(),
+        }
     }
     fn repairs(&self) -> RepairCounts {
         self.source.repairs()
@@ -141,5 +154,64 @@ pub fn choose_symbol(instruments: &[Instrument], symbol: Option<&str>) -> Result
             .iter()
             .position(|i| i.symbol.as_str() == s)
             .ok_or_else(|| Exit::usage(format!("no symbol {s} in the feed; it has: {}", names()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_with(o: InstrumentConfig) -> Result<Feeds, Exit> {
+        let specs = parse_specs(&["synth:1:1".to_string()])?;
+        open(&specs, 1, &[o])
+    }
+
+    fn named() -> InstrumentConfig {
+        InstrumentConfig { symbol: "SYN0".to_string(), ..InstrumentConfig::default() }
+    }
+
+    #[test]
+    fn overrides_replace_what_the_feed_says() {
+        let o = InstrumentConfig {
+            tick: Some("0.05".to_string()),
+            lot: Some("100".to_string()),
+            currency: Some("eur".to_string()),
+            session_open: Some("10:00".to_string()),
+            session_close: Some("15:30".to_string()),
+            ..named()
+        };
+        let feeds = open_with(o).map_err(|e| e.message).unwrap();
+        let i = feeds.instruments()[0];
+        assert_eq!((i.tick, i.lot, i.currency), (Px(E9 / 20), Qty(100), Currency::Eur));
+        let plain = open_with(named()).map_err(|e| e.message).unwrap().instruments()[0];
+        let half_hour = 30 * 60 * E9 as u64;
+        assert_eq!(i.session.open_ns, plain.session.open_ns + half_hour);
+        assert_eq!(i.session.close_ns, plain.session.close_ns - half_hour);
+    }
+
+    #[test]
+    fn the_day_of_a_feed_without_sessions_is_its_first_records() {
+        let day_ns = 1_752_766_509_000_000_000; // 2025-07-17 15:35:09 UTC
+        let s = session(day_ns, "09:30", "16:00", "America/New_York").unwrap();
+        assert_eq!(s.open_ns, 1_752_759_000 * E9 as u64);
+        assert_eq!(s.close_ns - s.open_ns, 6 * 3_600 * E9 as u64 + 1_800 * E9 as u64);
+    }
+
+    #[test]
+    fn senseless_overrides_are_refused() {
+        let bad = [
+            InstrumentConfig { tick: Some("0".to_string()), ..named() },
+            InstrumentConfig { tick: Some("x".to_string()), ..named() },
+            InstrumentConfig { lot: Some("0.5".to_string()), ..named() },
+            InstrumentConfig { session_open: Some("10:00".to_string()), ..named() },
+            InstrumentConfig {
+                session_open: Some("25:00".to_string()),
+                session_close: Some("16:00".to_string()),
+                ..named()
+            },
+        ];
+        for o in bad {
+            assert_eq!(open_with(o).map(|_| ()).unwrap_err().code, crate::exit::USAGE);
+        }
     }
 }

@@ -25,7 +25,22 @@ static ALLOCATOR: Counting<mimalloc::MiMalloc> = Counting(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match cli.command {
+    // A panic is a bug of ours, wherever it happened; it has its own exit code.
+    match std::panic::catch_unwind(|| dispatch(cli)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(exit)) => {
+            eprintln!("ijk: {}", exit.message);
+            ExitCode::from(exit.code)
+        }
+        Err(_) => {
+            eprintln!("ijk: this is a bug; please report it with the run's folder");
+            ExitCode::from(exit::BUG)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
+    match cli.command {
         Command::Live(args) => commands::live::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Import(args) => commands::import::run(&args),
@@ -45,12 +60,5 @@ fn main() -> ExitCode {
         Command::Bench(args) => commands::bench::run(&args),
         Command::Completions { shell } => commands::config::completions(shell),
         Command::Man { out } => commands::config::man(&out),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(exit) => {
-            eprintln!("ijk: {}", exit.message);
-            ExitCode::from(exit.code)
-        }
     }
 }

@@ -4,6 +4,7 @@ use crate::cli::RunArgs;
 use crate::exit::{self, Exit};
 use crate::files::{print_json, print_text};
 use crate::header::Header;
+use crate::progress;
 use crate::run_dir::RunDir;
 use ijk_engine::runtime::hash::hash_run;
 use ijk_engine::runtime::replay::{Difference, ReplayOutcome, replay};
@@ -20,8 +21,10 @@ pub fn run(args: &RunArgs) -> Result<(), Exit> {
     let mut reader = Reader::open(&dir.journal()).map_err(corrupt)?;
     let header = Header::read(&mut reader)?;
     let mut kernel = header.kernel()?;
+    let bar = progress::bar(None, "replay", args.json);
     let outcome = replay(&mut reader, &mut kernel).map_err(corrupt)?;
     let hashes = hash_run(&dir.journal()).map_err(corrupt)?;
+    bar.finish_and_clear();
     let identical = outcome.difference.is_none();
     if args.json {
         print_json(&json!({

@@ -3,6 +3,7 @@
 use crate::cli::RunArgs;
 use crate::exit::Exit;
 use crate::files::{print_json, print_text};
+use crate::progress;
 use crate::report;
 use crate::run_dir::RunDir;
 use serde_json::json;
@@ -13,7 +14,9 @@ use serde_json::json;
 /// 2 if there is no such run, 78 for a damaged journal.
 pub fn run(args: &RunArgs) -> Result<(), Exit> {
     let dir = RunDir::open(&args.run)?;
+    let bar = progress::bar(None, "report", args.json);
     let built = report::build(&dir, None)?;
+    bar.finish_and_clear();
     if args.json {
         print_json(&json!({
             "run": dir.root().display().to_string(),

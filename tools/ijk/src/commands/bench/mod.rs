@@ -7,7 +7,7 @@ mod steps;
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::exit::Exit;
 use crate::files::{print_json, print_text};
-use crate::{feeds, system, weights};
+use crate::{feeds, progress, system, weights};
 use ijk_core::{DepthKind, EventSource, Instrument, MarketEvent};
 use measure::Result1;
 use serde_json::json;
@@ -36,6 +36,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Exit> {
     let Some((encoder, id)) = weights::load_weights(&args.weights)? else {
         return Err(Exit::usage("--weights none: the benches need weights"));
     };
+    let bar = progress::bar(None, "bench", args.json);
     let mut results = Vec::new();
     let wants = |what| args.what == BenchWhat::All || args.what == what;
     if wants(BenchWhat::Book) {
@@ -63,6 +64,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Exit> {
     if wants(BenchWhat::Backtest) {
         results.push(rows::backtest_top(&rows)?);
     }
+    bar.finish_and_clear();
     report(&results, &id.sha256, args.json);
     Ok(())
 }
