@@ -71,11 +71,9 @@ fn member_tensors<B: Backend>(encoder: &Encoder<B>) -> Tensors {
         let a = &block.attention;
         put_norm(&mut out, &format!("l{l}.norm1"), &block.norm_attention);
         let parts = [&a.query, &a.key, &a.value].map(linear_values);
-        let joined = |pick: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| {
-            parts.iter().flat_map(|p| pick(p).iter().copied()).collect::<Vec<f32>>()
-        };
-        out.insert(format!("l{l}.attn.qkv.weight"), joined(|p| &p.0));
-        out.insert(format!("l{l}.attn.qkv.bias"), joined(|p| &p.1));
+        let (weights, biases): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        out.insert(format!("l{l}.attn.qkv.weight"), weights.concat());
+        out.insert(format!("l{l}.attn.qkv.bias"), biases.concat());
         out.insert(format!("l{l}.attn.age_bias"), values(a.age_bias.val()));
         put_linear(&mut out, &format!("l{l}.attn.out"), &a.output);
         put_norm(&mut out, &format!("l{l}.norm2"), &block.norm_feed_forward);

@@ -91,9 +91,9 @@ mod tests {
             })
             .collect();
         let ols = Ols::fit(rows.iter().map(|(x, y)| (x, y)));
-        for i in 0..N {
-            assert!((ols.coefficients[0][i] - truth[i]).abs() < 1e-6);
-            assert!((ols.coefficients[1][i] - 2.0 * truth[i]).abs() < 1e-6);
+        for (i, b) in truth.iter().enumerate() {
+            assert!((ols.coefficients[0][i] - b).abs() < 1e-6);
+            assert!((ols.coefficients[1][i] - 2.0 * b).abs() < 1e-6);
         }
         assert_eq!(ols.coefficients[2], [0.0; N], "a horizon without labels forecasts nothing");
         assert!((ols.forecast(&rows[3].0, 3) - rows[3].1[3]).abs() < 1e-6);

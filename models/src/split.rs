@@ -187,7 +187,8 @@ mod tests {
     fn little_data_and_repeated_data_are_refused() {
         let e = split(&[session(0, 1_000, 1)], 0.15, 0.15).unwrap_err();
         assert_eq!(e, SplitError::TooLittle { part: "training", found: 700, floor: 2_000 });
-        let twice = [session(0, 5_000, 1), session(1, 5_000, 1), session(2, 5_000, 2)];
+        let again = Session { feed: 1, ..session(0, 5_000, 1) };
+        let twice = [session(0, 5_000, 1), again, session(2, 5_000, 2)];
         assert!(matches!(split(&twice, 0.2, 0.2), Err(SplitError::Duplicate { .. })));
         let three = [session(0, 5_000, 1), session(1, 5_000, 2), session(2, 100, 3)];
         let e = split(&three, 0.2, 0.2).unwrap_err();

@@ -1,8 +1,11 @@
-//! What Burn's optimisers leave to us: groups of parameters and one norm over all gradients.
+//! AdamW as the loop uses it, and what Burn leaves to us: groups of parameters and one norm over
+//! all gradients.
 
 use crate::encoder::Encoder;
+use crate::settings::TrainSettings;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::optim::GradientsParams;
+use burn::optim::adaptor::OptimizerAdaptor;
+use burn::optim::{AdamW, AdamWConfig, GradientsParams, Optimizer};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{ElementConversion, Tensor};
 
@@ -86,5 +89,45 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_, '_> {
                 grads.register::<B::InnerBackend, D>(param.id, g.mul_scalar(self.factor));
             }
         }
+    }
+}
+
+/// Burn's AdamW over the whole module.
+type Adaptor<B> = OptimizerAdaptor<AdamW, Encoder<B>, B>;
+
+/// AdamW with weight decay on the matrices only; biases, norms and age biases have none.
+pub struct SplitAdamW<B: AutodiffBackend> {
+    decayed: Adaptor<B>,
+    plain: Adaptor<B>,
+    groups: ParameterGroups,
+}
+
+impl<B: AutodiffBackend> SplitAdamW<B> {
+    /// Returns an optimiser without any history.
+    pub fn new(model: &Encoder<B>, settings: &TrainSettings) -> SplitAdamW<B> {
+        let config = AdamWConfig::new().with_beta_2(0.99).with_epsilon(1e-8);
+        let decay = settings.weight_decay as f32;
+        SplitAdamW {
+            decayed: config.clone().with_weight_decay(decay).init(),
+            plain: config.with_weight_decay(0.0).init(),
+            groups: parameter_groups(model),
+        }
+    }
+
+    /// One step down the clipped gradient; returns the gradient's norm before clipping.
+    pub fn step(
+        &mut self,
+        model: Encoder<B>,
+        loss: Tensor<B, 1>,
+        rate: f64,
+        clip_norm: f64,
+    ) -> (Encoder<B>, f64) {
+        let mut grads = loss.backward();
+        let mut matrices =
+            GradientsParams::from_params::<B, _>(&mut grads, &model, &self.groups.matrices);
+        let mut rest = GradientsParams::from_params::<B, _>(&mut grads, &model, &self.groups.rest);
+        let norm = clip_global_norm::<B>(&model, &mut [&mut matrices, &mut rest], clip_norm);
+        let model = self.decayed.step(rate, model, matrices);
+        (self.plain.step(rate, model, rest), norm)
     }
 }
