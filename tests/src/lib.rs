@@ -84,10 +84,11 @@ pub fn run_failing(dir: &Path, args: &[&str], code: i32) -> String {
     text
 }
 
-/// A parents file for GOOG on 2012-06-21: one parent an urgency and side through the day, and
-/// one that asks for more than the day trades.
+/// A parents file for GOOG on 2012-06-21: one parent an urgency and side through the day, one
+/// that is due before the first message, and one that asks for more than the day trades.
 pub const GOOG_PARENTS: &str = "\
 ts,symbol,side,qty,horizon_s,urgency
+2012-06-21T09:30:00-04:00,GOOG,buy,100,600,normal
 2012-06-21T09:45:00-04:00,GOOG,buy,1000,600,normal
 2012-06-21T10:30:00-04:00,GOOG,sell,500,300,urgent
 2012-06-21T11:00:00-04:00,GOOG,sell,400,1200,passive

@@ -503,14 +503,9 @@ impl Kernel {
         &self.gate
     }
 
-    /// Returns whether parents are still at work.
-    pub fn is_working(&self) -> bool {
-        self.gate.working_count() > 0
-    }
-
-    /// Returns the book counters of one instrument.
-    pub fn book(&self, instrument: InstrumentId) -> Option<&ijk_market::Book> {
-        self.states.get(instrument.index()).map(|s| &s.book)
+    /// Returns whether the instrument has a market that orders could be priced on.
+    pub fn is_tradable(&self, instrument: InstrumentId) -> bool {
+        self.states.get(instrument.index()).is_some_and(|s| s.quote().trusted && s.mid().is_some())
     }
 }
 

@@ -80,7 +80,8 @@ pub struct SessionDone {
 enum Next {
     Venue(RecvTs),
     Delayed,
-    Parent,
+    Parent(ParentCommand),
+    ParkParent,
     Timer(RecvTs),
     Feed,
     Wait,
@@ -92,6 +93,8 @@ struct Runner<V: Venue> {
     clock: StageClock,
     delayed: VecDeque<(RecvTs, MarketEvent)>,
     next_parent: usize,
+    /// Parents whose time has come before their instrument had a market.
+    parked: Vec<ParentCommand>,
     now: RecvTs,
     last_timer: RecvTs,
     feed_ended: bool,
@@ -107,11 +110,13 @@ impl<V: Venue> Session<V> {
     /// [`SessionError`]: what had been decided until then is in the journal.
     pub fn run(self) -> Result<SessionDone, SessionError> {
         pin(self.runtime.kernel_core);
+        let parent_count = self.parents.len();
         let mut runner = Runner {
             s: self,
             clock: StageClock::new(),
             delayed: VecDeque::with_capacity(DELAY_SLOTS),
             next_parent: 0,
+            parked: Vec::with_capacity(parent_count),
             now: RecvTs(0),
             last_timer: RecvTs(0),
             feed_ended: false,
@@ -134,7 +139,11 @@ impl<V: Venue> Runner<V> {
             match self.next() {
                 Next::Venue(t) => self.deliver_reports(t),
                 Next::Delayed => self.deliver_delayed(),
-                Next::Parent => self.deliver_parent(),
+                Next::Parent(command) => self.deliver_parent(command),
+                Next::ParkParent => {
+                    self.parked.push(self.s.parents[self.next_parent]);
+                    self.next_parent += 1;
+                }
                 Next::Timer(t) => self.deliver_timer(t),
                 Next::Feed => self.take_feed(),
                 Next::Wait => {
@@ -172,11 +181,7 @@ impl<V: Venue> Runner<V> {
                     best = (t, Next::Timer(t));
                 }
             }
-            if let Some(p) = self.s.parents.get(self.next_parent)
-                && p.ts <= best.0
-            {
-                best = (p.ts, Next::Parent);
-            }
+            best = self.due_parent(best);
         }
         if let Some(t) = delayed
             && t <= best.0
@@ -189,6 +194,20 @@ impl<V: Venue> Runner<V> {
             best = (t, Next::Venue(t));
         }
         best.1
+    }
+
+    /// Puts a parent before `best` where one is due: first those that waited for a market, then
+    /// the next of the file, which is parked while its instrument has none.
+    fn due_parent(&self, best: (RecvTs, Next)) -> (RecvTs, Next) {
+        let tradable = |p: &&ParentCommand| self.s.kernel.is_tradable(p.instrument);
+        if let Some(p) = self.parked.iter().find(tradable) {
+            return (self.now, Next::Parent(*p));
+        }
+        match self.s.parents.get(self.next_parent) {
+            Some(p) if p.ts <= best.0 && tradable(&p) => (p.ts, Next::Parent(*p)),
+            Some(p) if p.ts <= self.now => (self.now, Next::ParkParent),
+            _ => best,
+        }
     }
 
     fn take_feed(&mut self) {
@@ -222,9 +241,13 @@ impl<V: Venue> Runner<V> {
         }
     }
 
-    fn deliver_parent(&mut self) {
-        let command = self.s.parents[self.next_parent];
-        self.next_parent += 1;
+    fn deliver_parent(&mut self, command: ParentCommand) {
+        match self.parked.iter().position(|p| *p == command) {
+            Some(at) => {
+                self.parked.remove(at);
+            }
+            None => self.next_parent += 1,
+        }
         self.now = self.now.max(command.ts);
         self.input(RecordKind::Parent, command.as_bytes(), &Input::Parent(&command));
     }
@@ -272,8 +295,12 @@ impl<V: Venue> Runner<V> {
         self.drain_venue();
         self.s.venue.finish(self.now);
         self.drain_venue();
-        while self.next_parent < self.s.parents.len() {
-            self.deliver_parent();
+        // Parents that never had a market, or came after the data's end, are refused on record.
+        while let Some(&command) = self.parked.first() {
+            self.deliver_parent(command);
+        }
+        while let Some(&command) = self.s.parents.get(self.next_parent) {
+            self.deliver_parent(command);
         }
         let end = self.s.kernel.counts();
         let _ = self.s.journal.append(self.now, RecordKind::End, end.as_bytes());

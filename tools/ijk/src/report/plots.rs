@@ -64,10 +64,13 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// Draws one line over time, with marks for own fills.
 pub fn line(points: &[(u64, f64)], marks: &[Mark], step: bool, unit: &str) -> String {
-    let Some(&(start, _)) = points.first() else {
+    // The drawing library cannot place what is not a number or far outside its axes.
+    let points: Vec<(u64, f64)> = points.iter().copied().filter(|p| p.1.is_finite()).collect();
+    let times = || points.iter().map(|p| p.0).chain(marks.iter().map(|m| m.0));
+    let Some(start) = times().min() else {
         return "<p>No data.</p>".to_string();
     };
-    let end = points.last().map_or(start, |p| p.0).max(start + 1);
+    let end = times().max().unwrap_or(start).max(start + 1);
     let (lo, hi) = range(points.iter().map(|p| p.1).chain(marks.iter().map(|m| m.2)));
     svg(|area| {
         area.fill(&WHITE)?;
