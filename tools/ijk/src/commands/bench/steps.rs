@@ -37,17 +37,21 @@ pub fn book(rows: &Rows) -> Result1 {
     )
 }
 
-/// One record into the features, its book already up to date; a token closes every ten rows.
+/// One token: the records of ten rows into book and features, until the token closes.
 pub fn features(rows: &Rows) -> Result1 {
+    let tokens = tokens(rows).len();
     let reset = || {
-        let engines: Vec<_> = rows.instruments.iter().map(|_| FeatureEngine::new(10)).collect();
-        (books(rows), engines)
+        let records = rows.records.iter().filter(|e| e.instrument.index() == 0);
+        (Book::new(rows.depths[0], &rows.instruments[0]), FeatureEngine::new(10), records)
     };
-    calls("features.token", rows.records.len(), reset, |(books, engines), i| {
-        let ev = &rows.records[i];
-        let at = ev.instrument.index();
-        books[at].apply(ev);
-        black_box(engines[at].on_record(ev, &books[at]));
+    calls("features.token", tokens, reset, |(book, engine, records), _| {
+        for ev in records.by_ref() {
+            book.apply(ev);
+            if let Some(token) = engine.on_record(ev, book) {
+                black_box(token);
+                break;
+            }
+        }
     })
 }
 
