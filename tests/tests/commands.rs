@@ -107,7 +107,7 @@ fn help_completions_and_man_pages_come_from_one_definition() {
     let dir = tempfile::tempdir().unwrap();
     for command in [
         "live", "replay", "import", "book", "features", "forecast", "synth", "report", "status",
-        "stat", "kill", "doctor", "explain",
+        "stat", "kill", "doctor", "explain", "bench", "ib-code",
     ] {
         let help = run(dir.path(), &[command, "--help"]);
         let text = String::from_utf8_lossy(&help.stdout);
@@ -117,6 +117,35 @@ fn help_completions_and_man_pages_come_from_one_definition() {
     assert!(String::from_utf8_lossy(&completions.stdout).contains("--parents"));
     assert!(run(dir.path(), &["man", "--out", "man"]).status.success());
     assert!(dir.path().join("man/ijk-live.1").exists());
+}
+
+#[test]
+fn a_journal_is_verified_and_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let summary = run_json(d, &["live", "--feed", "synth:2:5", "--json", "--out", "r"]);
+    let verified = run_json(d, &["journal", "verify", "r", "--json"]);
+    assert_eq!(verified["complete"], true);
+    assert_eq!(verified["journal_sha256"], summary["journal_sha256"]);
+    assert_eq!(verified["kinds"]["Decision"], summary["decisions"]);
+    let dump = run(d, &["journal", "dump", "r", "--from", "1", "--count", "5"]);
+    let text = String::from_utf8_lossy(&dump.stdout);
+    assert_eq!(text.lines().count(), 5);
+    assert!(text.contains("Decision") && text.contains("reason warm_up"), "{text}");
+    let path = d.join("r/journal/000000.ijkj");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&path, bytes).unwrap();
+    run_failing(d, &["journal", "verify", "r"], 78);
+}
+
+#[test]
+fn broker_codes_are_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = run_json(dir.path(), &["ib-code", "404", "--json"]);
+    assert_eq!(found["codes"][0]["ends_order"], false, "an order held for a locate may yet fill");
+    run_failing(dir.path(), &["ib-code", "123456"], 1);
 }
 
 #[test]

@@ -57,6 +57,12 @@ pub enum Command {
     /// Explains one decision of a run from its journal.
     #[command(after_help = "Example:\n  ijk explain runs/latest 300")]
     Explain(ExplainArgs),
+    /// The journal of a run.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Says what a message code of TWS or IB Gateway means and asks for.
+    #[command(after_help = "Examples:\n  ijk ib-code 404\n  ijk ib-code --json")]
+    IbCode(IbCodeArgs),
     /// Measures latency and throughput of this build on this machine.
     #[command(after_help = "Examples:\n  ijk bench\n  ijk bench infer --json")]
     Bench(BenchArgs),
@@ -86,6 +92,41 @@ pub enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Reads every frame and checks it; exit 78 for damage.
+    #[command(after_help = "Example:\n  ijk journal verify runs/latest")]
+    Verify(RunArgs),
+    /// Prints frames, one line each.
+    #[command(after_help = "Example:\n  ijk journal dump runs/latest --from 1000 --count 20")]
+    Dump(JournalDumpArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct JournalDumpArgs {
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// First sequence number.
+    #[arg(long, default_value_t = 0)]
+    pub from: u64,
+    /// Frames to print.
+    #[arg(long, default_value_t = 100)]
+    pub count: u64,
+    /// Prints market records too.
+    #[arg(long)]
+    pub market: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct IbCodeArgs {
+    /// The code; without one the whole table is printed.
+    #[arg(allow_negative_numbers = true)]
+    pub code: Option<i32>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ mod table;
 mod weights;
 
 use clap::Parser;
-use cli::{Cli, Command, ConfigCommand};
+use cli::{Cli, Command, ConfigCommand, JournalCommand};
 use ijk_engine::runtime::alloc::Counting;
 use std::process::ExitCode;
 
@@ -57,6 +57,9 @@ fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
             commands::config::check(file.as_deref(), json)
         }
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
+        Command::Journal(JournalCommand::Dump(args)) => commands::journal::dump(&args),
+        Command::IbCode(args) => commands::ib_code::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Completions { shell } => commands::config::completions(shell),
         Command::Man { out } => commands::config::man(&out),
