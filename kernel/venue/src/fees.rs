@@ -2,7 +2,7 @@
 //!
 //! Interactive Brokers charges per ORDER: `min(max(minimum, rate x shares), cap x value)`; where
 //! the cap is below the minimum, the cap counts. An order that fills in parts must cost the same
-//! as one that fills at once, so [`OrderFees`] keeps the order's totals and charges each fill the
+//! as one that fills at once, so `OrderFees` keeps the order's totals and charges each fill the
 //! difference. Exchange, clearing and sales fees are linear and use the same running totals, so
 //! rounding never drifts either.
 

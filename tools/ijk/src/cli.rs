@@ -149,7 +149,7 @@ pub struct LiveArgs {
     /// Seed of everything random.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Folder of the run; must not exist (unless --force). Default: runs/<time>-<seed>.
+    /// Folder of the run; must not exist (unless --force). Default: runs/TIME-SEED.
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Ends after this many events of the feed.
