@@ -266,7 +266,7 @@ impl Pair {
 fn configs() -> impl Strategy<Value = RiskConfig> {
     (0usize..4, 2u32..30, 1u32..12, 1u32..12).prop_map(|(which, open, rate, burst)| {
         let base = RiskConfig {
-            max_order_qty: 100,
+            max_order_qty: 125,
             max_order_notional_usd: 12_000.0,
             price_collar_bps: 100.0,
             max_position_notional_usd: 30_000.0,
