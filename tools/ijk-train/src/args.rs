@@ -31,7 +31,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct FitArgs {
     /// Settings as TOML (keys: feed, sessions, minutes, stride, members, seed,
-    /// validation_fraction, test_fraction, and the table [train]).
+    /// validation_fraction, test_fraction, and the table `train`).
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// A feed, oldest first; may be repeated. `synth` stands for `--sessions` sessions.
