@@ -7,6 +7,8 @@
 # the workspace's own toolchain; installs cargo-fuzz where it is missing. Then, for each target:
 #   1. plants a canary in its seed `good`: the harness must decode it and say so, or it is dead;
 #   2. fuzzes from tests/fuzz/seeds/TARGET and what earlier runs found (tests/fuzz/corpus/TARGET).
+# With IJK_FUZZ_SEED set, libFuzzer starts from that seed: a change is judged by the same inputs
+# each time, while campaigns go where they have not been.
 # Fails on a crash, an input of more than 10 s or 2 GiB, or a dead harness, and prints the command
 # that replays the input. Ends with a table of what was run.
 set -euo pipefail
@@ -54,6 +56,7 @@ alive() {
 fuzz_one() {
     mkdir -p "$fuzz/corpus/$1" "$fuzz/artifacts/$1"
     "$bin/$1" "$fuzz/corpus/$1" "$fuzz/seeds/$1" -max_total_time="$seconds" -timeout=10 \
+        ${IJK_FUZZ_SEED:+"-seed=$IJK_FUZZ_SEED"} \
         -rss_limit_mb=2048 -max_len="$(max_len "$1")" -print_final_stats=1 \
         -artifact_prefix="$fuzz/artifacts/$1/" > "$scratch/out" 2>&1
 }

@@ -18,6 +18,8 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+/// Longest detail of an error, characters.
+const DETAIL_CHARS_MAX: usize = 500;
 /// Records decoded at a time.
 const BATCH_ROW_COUNT: usize = 1 << 13;
 
@@ -304,5 +306,7 @@ fn repairs(text: &str) -> Result<RepairCounts, (&'static str, String)> {
 }
 
 fn error(name: &str, kind: FeedErrorKind, line: u64, field: &str, detail: String) -> FeedError {
+    // What stands in a file's metadata may be long; a message is not.
+    let detail = detail.chars().take(DETAIL_CHARS_MAX).collect();
     FeedError { kind, file: name.to_string(), line, field: field.to_string(), detail }
 }

@@ -136,15 +136,53 @@ pub struct FeedError {
 
 impl fmt::Display for FeedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        printable(f, &self.file)?;
         if self.line > 0 {
             write!(f, ":{}", self.line)?;
         }
         if !self.field.is_empty() {
-            write!(f, ": field '{}'", self.field)?;
+            f.write_str(": field '")?;
+            printable(f, &self.field)?;
+            f.write_str("'")?;
         }
-        write!(f, ": {}", self.detail)
+        f.write_str(": ")?;
+        printable(f, &self.detail)
     }
 }
 
 impl std::error::Error for FeedError {}
+
+/// Writes text that may come from a hostile file: control characters, which a terminal would
+/// obey, are escaped.
+fn printable(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    for c in text.chars() {
+        if c.is_control() {
+            write!(f, "{}", c.escape_default())?;
+        } else {
+            fmt::Write::write_char(f, c)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_where_and_never_command_a_terminal() {
+        let mut error = FeedError {
+            kind: FeedErrorKind::Field,
+            file: "a.csv".to_string(),
+            line: 7,
+            field: "price".to_string(),
+            detail: "expected a number, found \u{1b}[2J".to_string(),
+        };
+        let want = "a.csv:7: field 'price': expected a number, found \\u{1b}[2J";
+        assert_eq!(error.to_string(), want);
+        error.line = 0;
+        error.field.clear();
+        error.detail = "ends early".to_string();
+        assert_eq!(error.to_string(), "a.csv: ends early");
+    }
+}
