@@ -4,6 +4,7 @@
 use super::alloc::thread_allocations;
 use super::counters::{Counter, Counters};
 use super::journal_port::JournalPort;
+use super::pump::PumpShared;
 use super::stages::StageClock;
 use super::wait::{Waiter, pin};
 use crate::decision::{Input, Kernel, Outputs};
@@ -18,6 +19,7 @@ use ijk_venue::Venue;
 use rtrb::Consumer;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use zerocopy::IntoBytes;
 
 /// Records on their way from the exchange to the kernel. When it is full the oldest is delivered
@@ -48,6 +50,8 @@ pub struct Session<V: Venue> {
     pub journal: JournalPort,
     /// Counters others read.
     pub counters: Arc<Counters>,
+    /// What the feed thread tells of itself; published with the counters.
+    pub pump: Arc<PumpShared>,
     /// Outside parents, sorted by time.
     pub parents: Vec<ParentCommand>,
     /// Exchange to kernel, on top of the recorded receive time.
@@ -64,8 +68,8 @@ pub struct SessionDone {
     pub clock: StageClock,
     /// Virtual time of the last input.
     pub now: RecvTs,
-    /// Allocations of the kernel thread after warm-up.
-    pub allocs_after_warmup: u64,
+    /// Allocations of the kernel thread after warm-up; `None` for a run that ended before it.
+    pub allocs_after_warmup: Option<u64>,
     /// Records delivered before their latency had passed, because the delay line was full.
     pub delay_overflows: u64,
     /// Times the kernel thread waited for the journal.
@@ -334,6 +338,8 @@ impl<V: Venue> Runner<V> {
         c.set(Counter::FeesMicroUsd, (gate.fees_usd() * 1e6) as i64 as u64);
         c.set(Counter::JournalFrames, self.s.journal.frames());
         c.set(Counter::JournalStalls, self.s.journal.stalls);
+        c.set(Counter::FeedStalls, self.s.pump.stalls.load(Ordering::Relaxed));
+        c.set(Counter::FeedDropped, self.s.pump.dropped.load(Ordering::Relaxed));
         c.set(Counter::SamplesDropped, self.s.journal.samples_dropped);
         c.set(Counter::DelayOverflows, self.delay_overflows);
         if let Some(at) = self.allocs_at_warm_up {
@@ -348,7 +354,7 @@ impl<V: Venue> Runner<V> {
         Ok(SessionDone {
             clock: self.clock,
             now: self.now,
-            allocs_after_warmup: self.allocs_at_warm_up.map_or(0, |at| allocs_at_end - at),
+            allocs_after_warmup: self.allocs_at_warm_up.map(|at| allocs_at_end - at),
             delay_overflows: self.delay_overflows,
             journal_stalls: self.s.journal.stalls,
             samples_dropped: self.s.journal.samples_dropped,

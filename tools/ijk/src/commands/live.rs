@@ -171,17 +171,18 @@ fn trade(
         return Err(Exit::new(exit::UNSAFE, "the journal cannot be written"));
     }
     let (producer, consumer) = rtrb::RingBuffer::new(config.runtime.feed_ring_slots.max(2));
+    let shared = Arc::new(PumpShared::default());
     let session = Session {
         kernel,
         venue,
         feed: consumer,
         journal: port,
         counters,
+        pump: Arc::clone(&shared),
         parents,
         feed_latency_ns: config.sim.feed_latency_us * 1_000,
         runtime: config.runtime.clone(),
     };
-    let shared = Arc::new(PumpShared::default());
     stop_on_signal(&shared);
     let options = PumpOptions {
         speed,

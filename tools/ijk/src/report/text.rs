@@ -64,7 +64,11 @@ pub fn summary(s: &Value) -> String {
     );
     let mib = s["peak_rss_bytes"].as_f64().unwrap_or(0.0) / (1024.0 * 1024.0);
     row("peak memory", format!("{mib:.0} MiB"));
-    row("allocations", format!("{} after warm-up", plain(&s["allocs_after_warmup"])));
+    let allocations = match &s["allocs_after_warmup"] {
+        Value::Null => "not measured: the run ended before its warm-up".to_string(),
+        n => format!("{n} after warm-up"),
+    };
+    row("allocations", allocations);
     row("decisions sha256", plain(&s["decisions_sha256"]));
     row("journal sha256", plain(&s["journal_sha256"]));
     row("run", plain(&s["run"]));
