@@ -126,8 +126,6 @@ pub enum ControlKind {
     Kill = 0,
     /// End of the run: cancel what works, close the books.
     Finish = 1,
-    /// The feed is stale or lost; no new orders for the instrument.
-    FeedLost = 2,
 }
 
 /// An operator's command, or one of the runtime itself.
@@ -137,11 +135,7 @@ pub struct ControlCommand {
     /// What is ordered.
     pub kind: ControlKind,
     /// Zero.
-    pub reserved: u8,
-    /// Instrument, for `FeedLost`.
-    pub instrument: InstrumentId,
-    /// Zero.
-    pub reserved2: u32,
+    pub reserved: [u8; 7],
 }
 
 /// Why a decision came out as it did. Stable numbers.

@@ -131,18 +131,30 @@ impl Fees {
     }
 }
 
-/// Returns the expected fee of one taking child order, as basis points of its notional, averaged
-/// over a buy and a sale. NaN where price or quantity is not positive or the settings are
-/// senseless, so that a sizer that uses it does not trade.
-pub fn estimate_bps(fees: &FeeConfig, instrument: &Instrument, px: Px, qty: Qty) -> f64 {
-    let Ok(rates) = Fees::new(fees) else { return f64::NAN };
-    if px.0 <= 0 || qty.0 <= 0 {
-        return f64::NAN;
+/// What a taking child order is expected to cost.
+#[derive(Clone, Debug)]
+pub struct FeeEstimator(Fees);
+
+impl FeeEstimator {
+    /// Returns an estimator for checked settings.
+    ///
+    /// # Errors
+    /// [`FeeConfigError`] names the first setting that cannot be used.
+    pub fn new(fees: &FeeConfig) -> Result<FeeEstimator, FeeConfigError> {
+        Fees::new(fees).map(FeeEstimator)
     }
-    let of_side = |side| {
-        let mut order = OrderFees::default();
-        rates.charge(&mut order, instrument, side, false, px, qty) as f64 / 1e9
-    };
-    let mean = (of_side(Side::Bid) + of_side(Side::Ask)) / 2.0;
-    1e4 * mean / instrument.notional(px, qty)
+
+    /// Returns the fee as basis points of the child's notional, averaged over a buy and a sale.
+    /// NaN where price or quantity is not positive, so that a sizer that uses it does not trade.
+    pub fn taker_bps(&self, instrument: &Instrument, px: Px, qty: Qty) -> f64 {
+        if px.0 <= 0 || qty.0 <= 0 {
+            return f64::NAN;
+        }
+        let of_side = |side| {
+            let mut order = OrderFees::default();
+            self.0.charge(&mut order, instrument, side, false, px, qty) as f64 / 1e9
+        };
+        let mean = (of_side(Side::Bid) + of_side(Side::Ask)) / 2.0;
+        1e4 * mean / instrument.notional(px, qty)
+    }
 }

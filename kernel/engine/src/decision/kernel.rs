@@ -17,6 +17,7 @@ use ijk_execution::{ExecutionEngine, Intent, IntentBuf, ParentError, ParentSpec}
 use ijk_infer::{Encoder, EncoderState};
 use ijk_risk::{Gate, TradingState};
 use ijk_sizing::{Sizer, SizingInput, SizingOutcome};
+use ijk_venue::fees::FeeEstimator;
 
 /// Why a kernel cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum KernelError {
     /// `features.stride` is zero.
     #[error("features.stride is 0: a token needs at least one event")]
     Stride,
+    /// `sizing.parent_horizon_s` is no time to trade in.
+    #[error("sizing.parent_horizon_s is {0}; use seconds above 0, at most 86400")]
+    ParentHorizon(f64),
     /// Sizing settings.
     #[error("sizing: {0}")]
     Sizing(#[from] ijk_sizing::SizingConfigError),
@@ -36,6 +40,9 @@ pub enum KernelError {
     /// Risk settings.
     #[error("risk: {0}")]
     Risk(#[from] ijk_risk::RiskConfigError),
+    /// Fee settings.
+    #[error("{0}")]
+    Fees(#[from] ijk_venue::fees::FeeConfigError),
 }
 
 /// What a kernel is built from.
@@ -58,6 +65,7 @@ pub struct Kernel {
     sizer: Sizer,
     execution: ExecutionEngine,
     gate: Gate,
+    fees: FeeEstimator,
     intents: IntentBuf,
     counts: RunEnd,
     finishing: bool,
@@ -77,6 +85,10 @@ impl Kernel {
         }
         if config.features.stride == 0 {
             return Err(KernelError::Stride);
+        }
+        let horizon_s = config.sizing.parent_horizon_s;
+        if !(horizon_s > 0.0 && horizon_s <= 86_400.0) {
+            return Err(KernelError::ParentHorizon(horizon_s));
         }
         let states = instruments
             .iter()
@@ -99,6 +111,7 @@ impl Kernel {
             sizer: Sizer::new(&config.sizing)?,
             execution,
             gate: Gate::new(&config.risk, instruments)?,
+            fees: FeeEstimator::new(&config.fees)?,
             intents: IntentBuf::new(),
             counts: RunEnd {
                 market_records: 0,
@@ -260,7 +273,7 @@ impl Kernel {
         let cut_off_s = self.config.execution.no_new_before_close_s.saturating_mul(2);
         let last_entry_ns =
             session.close_ns.saturating_sub(cut_off_s.saturating_mul(1_000_000_000));
-        if !token.two_sided || !state.book.is_trusted() || state.mid().is_none() {
+        if !token.two_sided || !self.is_tradable(instrument) {
             Some(DecisionReason::BadBook)
         } else if now.0 < session.open_ns || now.0 >= last_entry_ns {
             Some(DecisionReason::Session)
@@ -288,8 +301,7 @@ impl Kernel {
         // Fees have a minimum an order: price them at the size that children will have.
         let typical = Qty(self.child_expected(now, state));
         let px = Px::from_f64(mid).unwrap_or_default();
-        let fee_bps =
-            ijk_venue::fees::estimate_bps(&self.config.fees, &state.instrument, px, typical);
+        let fee_bps = self.fees.taker_bps(&state.instrument, px, typical);
         self.sizer.decide(&SizingInput {
             forecast,
             mid,
@@ -418,7 +430,7 @@ impl Kernel {
         // Both accounts see every report. A repeat changes neither; a report that contradicts
         // what is known halts the gate by itself, and ends trading here.
         let effect = self.execution.on_report(report, &view);
-        let _halted_inside = self.gate.on_report(now, report);
+        let _ = self.gate.on_report(now, report);
         match effect {
             Ok(effect) if report.kind == ReportKind::Fill && !effect.is_repeat => {
                 self.counts.fills += 1;
@@ -472,11 +484,6 @@ impl Kernel {
             ControlKind::Finish => {
                 self.finishing = true;
                 self.execution.stop_all(&mut self.intents);
-            }
-            ControlKind::FeedLost => {
-                if let Some(state) = self.states.get_mut(command.instrument.index()) {
-                    state.feed_lost = true;
-                }
             }
         }
         self.route_intents(now, out);

@@ -23,8 +23,8 @@ pub(crate) struct InstrumentState {
     pub volume_qty: i64,
     /// Receive time of the last record.
     pub last_event: RecvTs,
-    /// Set by a lost feed, cleared by the next record.
-    pub feed_lost: bool,
+    /// Trading is halted: nothing may be priced on the book until it resumes.
+    pub halted: bool,
     /// Position that outside parents built: the forecast neither sizes nor flattens it.
     pub outside_qty: i64,
     /// The parent that the forecast started last.
@@ -48,7 +48,7 @@ impl InstrumentState {
             encoder,
             volume_qty: 0,
             last_event: RecvTs(0),
-            feed_lost: false,
+            halted: false,
             outside_qty: 0,
             own_parent: ParentId(0),
             first_token: None,
@@ -64,7 +64,11 @@ impl InstrumentState {
             self.volume_qty = self.volume_qty.saturating_add(qty.0);
         }
         self.last_event = now;
-        self.feed_lost = matches!(ev.kind, EventKind::Gap);
+        match ev.kind {
+            EventKind::Halt => self.halted = true,
+            EventKind::Resume => self.halted = false,
+            _ => {}
+        }
     }
 
     /// Notes a closed token for the running volatility.
@@ -81,7 +85,7 @@ impl InstrumentState {
             bid: level(Side::Bid),
             ask: level(Side::Ask),
             ts: self.last_event,
-            trusted: self.book.is_trusted() && !self.feed_lost,
+            trusted: self.book.is_trusted() && !self.halted,
         }
     }
 

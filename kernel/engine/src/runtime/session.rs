@@ -13,7 +13,7 @@ use ijk_core::record::{
     ControlCommand, ControlKind, DecisionRecord, ParentCommand, ParentRecord, RecordKind,
     RefusalRecord,
 };
-use ijk_core::{CancelOrder, InstrumentId, MarketEvent, NewOrder, RecvTs};
+use ijk_core::{CancelOrder, MarketEvent, NewOrder, RecvTs};
 use ijk_risk::Approved;
 use ijk_venue::Venue;
 use rtrb::Consumer;
@@ -263,8 +263,7 @@ impl<V: Venue> Runner<V> {
     }
 
     fn control(&mut self, kind: ControlKind) {
-        let command =
-            ControlCommand { kind, reserved: 0, instrument: InstrumentId(0), reserved2: 0 };
+        let command = ControlCommand { kind, reserved: [0; 7] };
         self.input(RecordKind::Control, command.as_bytes(), &Input::Control(&command));
     }
 

@@ -4,7 +4,7 @@ use crate::rig::*;
 use Side::{Ask, Bid};
 use ijk_core::config::{FeeConfig, FeeSchedule};
 use ijk_core::{DepthKind, Instrument, Px, Qty, Side, TimeInForce};
-use ijk_venue::fees::estimate_bps;
+use ijk_venue::fees::FeeEstimator;
 use proptest::prelude::*;
 
 /// Commission alone: no exchange, clearing or sales fees.
@@ -112,18 +112,21 @@ fn basis_points_of_coins() {
 
 #[test]
 fn estimates_for_the_sizer() {
+    let taker = |config: &FeeConfig, at, qty| {
+        FeeEstimator::new(config).unwrap().taker_bps(&stock(), at, Qty(qty))
+    };
     let fees = FeeConfig::default();
     // Buy 0.35 + 0.32, sale 0.6866: mean 0.6783 of 5,000 dollars.
-    let got = estimate_bps(&fees, &stock(), px(5_000), Qty(100));
+    let got = taker(&fees, px(5_000), 100);
     assert!((got - 1.3566).abs() < 1e-9, "{got}");
     let bps = FeeConfig { schedule: FeeSchedule::Bps, ..FeeConfig::default() };
-    assert!((estimate_bps(&bps, &stock(), px(5_000), Qty(7)) - 4.0).abs() < 1e-6);
-    assert_eq!(estimate_bps(&no_fees(), &stock(), px(5_000), Qty(7)), 0.0);
+    assert!((taker(&bps, px(5_000), 7) - 4.0).abs() < 1e-6);
+    assert_eq!(taker(&no_fees(), px(5_000), 7), 0.0);
     for (p, q) in [(0, 1), (-1, 1), (1, 0), (1, -5)] {
-        assert!(estimate_bps(&fees, &stock(), Px(p), Qty(q)).is_nan());
+        assert!(taker(&fees, Px(p), q).is_nan());
     }
     let bad = FeeConfig { max_fraction: f64::NAN, ..FeeConfig::default() };
-    assert!(estimate_bps(&bad, &stock(), px(5_000), Qty(100)).is_nan());
+    assert_eq!(FeeEstimator::new(&bad).unwrap_err().field, "max_fraction");
 }
 
 proptest! {

@@ -5,7 +5,6 @@ use crate::exit::Exit;
 use crate::files::{print_json, print_text};
 use crate::settings;
 use clap::CommandFactory;
-use ijk_core::config::SizingConfig;
 use serde_json::json;
 use std::path::Path;
 
@@ -16,7 +15,6 @@ use std::path::Path;
 pub fn check(file: Option<&Path>, as_json: bool) -> Result<(), Exit> {
     let settings = settings::load(file)?;
     let config = &settings.config;
-    refuse_unusable(&config.sizing)?;
     let probe =
         [ijk_core::Instrument::us_equity(ijk_core::Symbol::new("CHECK").map_err(Exit::usage)?)];
     ijk_engine::Kernel::new(ijk_engine::KernelParts {
@@ -26,6 +24,9 @@ pub fn check(file: Option<&Path>, as_json: bool) -> Result<(), Exit> {
         encoder: None,
     })
     .map_err(Exit::usage)?;
+    let depths = [ijk_core::DepthKind::L2];
+    ijk_venue::SimExchange::new(&config.sim, &config.fees, &probe, &depths, config.run.seed)
+        .map_err(Exit::usage)?;
     let rows = settings::effective(&settings);
     if as_json {
         let keys: Vec<_> = rows
@@ -39,16 +40,6 @@ pub fn check(file: Option<&Path>, as_json: bool) -> Result<(), Exit> {
         }
     }
     Ok(())
-}
-
-fn refuse_unusable(sizing: &SizingConfig) -> Result<(), Exit> {
-    if sizing.parent_horizon_s.is_finite() && sizing.parent_horizon_s > 0.0 {
-        return Ok(());
-    }
-    Err(Exit::usage(format!(
-        "sizing.parent_horizon_s is {}; use seconds above 0",
-        sizing.parent_horizon_s
-    )))
 }
 
 /// Prints shell completions.
