@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alarm;
 pub mod config;
 pub mod event;
 pub mod features;
@@ -14,8 +15,10 @@ pub mod limits;
 pub mod num;
 pub mod order;
 pub mod record;
+pub mod session;
 pub mod time;
 
+pub use alarm::AlarmCode;
 pub use config::Config;
 pub use event::{EventKind, MarketEvent, RowFlags};
 pub use feed::{DepthKind, EventSource, FeedError, FeedErrorKind, RepairCounts};
@@ -24,4 +27,8 @@ pub use ids::{ClientOrderId, ExecId, InstrumentId, ParentId, VenueOrderId};
 pub use instrument::{Currency, Instrument, Session, Symbol};
 pub use num::{Px, Qty, Side};
 pub use order::{CancelOrder, NewOrder, OrderType, ReportKind, TimeInForce, VenueReport};
+pub use session::{
+    AlarmRecord, Block, CarryItem, CarryKind, Fate, FateRecord, LinkEvent, LinkKind, SnapshotItem,
+    SnapshotKind, SnapshotRequest, VenueOrderStatus,
+};
 pub use time::{ExchTs, RecvTs};

@@ -84,6 +84,13 @@ pub enum ReportKind {
     Expired = 4,
     /// The cancel was refused (too late, unknown); the order is what it was.
     CancelReject = 5,
+    /// The execution `exec_id` was cancelled by the venue: `qty` at `px` never happened.
+    Bust = 6,
+    /// The fee of the execution `exec_id` became known; `fee_e9` is what is added to it.
+    Commission = 7,
+    /// The order never reached the venue: it was withdrawn before it left, or the venue said,
+    /// twice and long enough after, that it has never had it.
+    Absent = 8,
 }
 
 /// One report of a venue.

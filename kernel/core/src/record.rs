@@ -25,6 +25,12 @@ pub enum RecordKind {
     Control = 4,
     /// Input: time passed without an event; no payload.
     Timer = 5,
+    /// Input: a [`crate::LinkEvent`].
+    Link = 6,
+    /// Input: a [`crate::SnapshotItem`].
+    Snapshot = 7,
+    /// Input: a [`crate::CarryItem`], what an earlier run left.
+    Carry = 8,
     /// Output: a [`DecisionRecord`].
     Decision = 16,
     /// Output: a [`crate::NewOrder`] that passed the gate and left.
@@ -35,6 +41,12 @@ pub enum RecordKind {
     Refusal = 19,
     /// Output: a [`ParentRecord`], at each change of a parent's state.
     ParentState = 20,
+    /// Output: a [`crate::SnapshotRequest`]: the venue is asked what it knows.
+    Request = 21,
+    /// Output: an [`crate::AlarmRecord`].
+    Alarm = 22,
+    /// Output: an [`crate::FateRecord`]: what is known of an order changed without its report.
+    Fate = 23,
     /// Last record of a complete run: a [`RunEnd`].
     End = 32,
 }
@@ -54,6 +66,9 @@ impl RecordKind {
                 | RecordKind::Parent
                 | RecordKind::Control
                 | RecordKind::Timer
+                | RecordKind::Link
+                | RecordKind::Snapshot
+                | RecordKind::Carry
         )
     }
 
@@ -66,6 +81,9 @@ impl RecordKind {
                 | RecordKind::Cancel
                 | RecordKind::Refusal
                 | RecordKind::ParentState
+                | RecordKind::Request
+                | RecordKind::Alarm
+                | RecordKind::Fate
         )
     }
 }
@@ -126,6 +144,10 @@ pub enum ControlKind {
     Kill = 0,
     /// End of the run: cancel what works, close the books.
     Finish = 1,
+    /// Forbids new orders for the reason in `block` until it is lifted.
+    Block = 2,
+    /// Lifts the reason in `block`; orders pass when no reason is left.
+    Unblock = 3,
 }
 
 /// An operator's command, or one of the runtime itself.
@@ -134,8 +156,23 @@ pub enum ControlKind {
 pub struct ControlCommand {
     /// What is ordered.
     pub kind: ControlKind,
+    /// The reason of a block; means nothing otherwise.
+    pub block: crate::Block,
     /// Zero.
-    pub reserved: [u8; 7],
+    pub reserved: [u8; 6],
+}
+
+impl ControlCommand {
+    /// Returns the command that blocks, or lifts the block of, new orders for one reason.
+    pub const fn block(block: crate::Block, set: bool) -> ControlCommand {
+        let kind = if set { ControlKind::Block } else { ControlKind::Unblock };
+        ControlCommand { kind, block, reserved: [0; 6] }
+    }
+
+    /// Returns a command that needs no reason.
+    pub const fn plain(kind: ControlKind) -> ControlCommand {
+        ControlCommand { kind, block: crate::Block::Operator, reserved: [0; 6] }
+    }
 }
 
 /// Why a decision came out as it did. Stable numbers.

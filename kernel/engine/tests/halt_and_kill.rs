@@ -114,7 +114,7 @@ fn a_halt_stops_orders_until_trading_resumes() {
 fn after_a_kill_what_works_is_cancelled_and_nothing_leaves() {
     let mut rig = Rig::new();
     rig.parent();
-    let kill = ControlCommand { kind: ControlKind::Kill, reserved: [0; 7] };
+    let kill = ControlCommand::plain(ControlKind::Kill);
     rig.input(&Input::Control(&kill));
     assert_eq!(rig.seen.cancels, 1);
     rig.parent();

@@ -24,6 +24,8 @@ pub enum OrderState {
     Rejected,
     /// Refused by the risk gate; never sent. Terminal.
     Refused,
+    /// It never reached the venue: withdrawn before it left, or the venue never had it. Terminal.
+    NotSent,
 }
 
 /// What happens to a child order. Fills and ends are named by what they leave, so that the table
@@ -58,11 +60,13 @@ pub enum OrderEvent {
     CancelRejectGone,
     /// The cancel overtook the order itself: the venue does not know it yet.
     CancelRejectUnknown,
+    /// It is certain that the venue never had the order.
+    NeverArrived,
 }
 
 impl OrderState {
     /// Every state.
-    pub const ALL: [OrderState; 10] = [
+    pub const ALL: [OrderState; 11] = [
         OrderState::Proposed,
         OrderState::PendingNew,
         OrderState::Working,
@@ -73,12 +77,13 @@ impl OrderState {
         OrderState::Expired,
         OrderState::Rejected,
         OrderState::Refused,
+        OrderState::NotSent,
     ];
 
     /// Returns whether the order is over.
     pub const fn is_terminal(self) -> bool {
         use OrderState::*;
-        matches!(self, Filled | Canceled | Expired | Rejected | Refused)
+        matches!(self, Filled | Canceled | Expired | Rejected | Refused | NotSent)
     }
 
     /// Returns the next state, or `None` where `event` cannot happen in this state. Repeats and
@@ -92,6 +97,7 @@ impl OrderState {
 
             (S::PendingNew, E::Ack) => S::Working,
             (S::PendingNew | S::PendingCancel, E::Reject) => S::Rejected,
+            (S::PendingNew | S::PendingCancel, E::NeverArrived) => S::NotSent,
             (S::PendingNew | S::Working, E::CancelSent) => S::PendingCancel,
             // Asked again, because nothing but the refusal said that it was over.
             (S::AwaitingFills, E::CancelSent) => S::PendingCancel,
@@ -128,8 +134,10 @@ impl OrderState {
             (S::Rejected, E::CancelRejectAlive | E::CancelRejectGone | E::Reject) => self,
             (S::Canceled, E::CancelDone) | (S::Expired, E::ExpireDone) => self,
             // A fill that happened before the end and was reported after it.
-            (S::Canceled | S::Expired, E::PartialFill) => self,
-            (S::Canceled | S::Expired, E::LastFill) => S::Filled,
+            (S::Canceled | S::Expired | S::NotSent, E::PartialFill) => self,
+            (S::Canceled | S::Expired | S::NotSent, E::LastFill) => S::Filled,
+            (S::NotSent, E::NeverArrived | E::Ack | E::CancelRejectGone) => self,
+            (S::NotSent, E::CancelRejectAlive) => self,
             _ => return None,
         })
     }
@@ -139,7 +147,7 @@ impl OrderState {
 mod tests {
     use super::*;
 
-    const EVENTS: [OrderEvent; 14] = [
+    const EVENTS: [OrderEvent; 15] = [
         OrderEvent::Sent,
         OrderEvent::GateRefused,
         OrderEvent::CancelSent,
@@ -154,6 +162,7 @@ mod tests {
         OrderEvent::CancelRejectAlive,
         OrderEvent::CancelRejectGone,
         OrderEvent::CancelRejectUnknown,
+        OrderEvent::NeverArrived,
     ];
 
     #[test]

@@ -94,9 +94,12 @@ impl ExecutionEngine {
             ReportKind::Fill => self.on_fill(report),
             ReportKind::Ack => self.on_ack(report),
             ReportKind::CancelReject => self.on_cancel_reject(report, view),
-            ReportKind::Canceled | ReportKind::Expired | ReportKind::Reject => {
-                self.on_end(report, view)
-            }
+            ReportKind::Canceled
+            | ReportKind::Expired
+            | ReportKind::Reject
+            | ReportKind::Absent => self.on_end(report, view),
+            ReportKind::Bust => self.on_bust(report),
+            ReportKind::Commission => self.on_commission(report),
         };
         // Only a parent that is still this order's may be closed.
         let parent = self.parents[slot].as_ref();
@@ -154,10 +157,11 @@ impl ExecutionEngine {
             return Ok(effect(child, 0, true));
         }
         // A report without quantity means all that is left, as does any rejection.
-        let is_reject = report.kind == ReportKind::Reject;
+        let is_reject = matches!(report.kind, ReportKind::Reject | ReportKind::Absent);
         let ended = if is_reject || qty <= 0 { leaves } else { qty.min(leaves) };
         let event = match report.kind {
             ReportKind::Reject => OrderEvent::Reject,
+            ReportKind::Absent => OrderEvent::NeverArrived,
             _ if ended < leaves => OrderEvent::EndedShort,
             ReportKind::Expired => OrderEvent::ExpireDone,
             _ => OrderEvent::CancelDone,
@@ -220,6 +224,43 @@ impl ExecutionEngine {
             return Err(ReportError::Overfill { order: child.id, applied: qty - excess, excess });
         }
         Ok(effect(&child, qty, false))
+    }
+
+    /// Takes a fill back out of the parent's account: its quantity is given up, not sent again.
+    /// The caller answers for the execution having been counted, and for taking it back once.
+    fn on_bust(&mut self, report: &VenueReport) -> Result<ReportEffect, ReportError> {
+        let child = self.known(report);
+        let (id, qty) = (child.id, report.qty.0);
+        if qty <= 0 || qty > child.filled {
+            let leaves = child.filled;
+            return Err(ReportError::BadQuantity { order: id, qty, leaves });
+        }
+        child.filled -= qty;
+        child.ended += qty;
+        let child = *child;
+        let slot = parent_slot(child.parent_id);
+        let parent = self.parents[slot].as_mut();
+        let parent = parent.filter(|p| p.record.parent_id == child.parent_id);
+        let Some(parent) = parent.filter(|p| p.record.filled.0 >= qty) else {
+            return Err(ReportError::UnknownOrder(id));
+        };
+        parent.record.filled.0 -= qty;
+        parent.record.abandoned.0 += qty;
+        parent.record.filled_value -= report.px.as_f64() * qty as f64;
+        self.touch(slot);
+        Ok(effect(&child, 0, false))
+    }
+
+    /// Adds a fee that was not known when its fill was counted.
+    fn on_commission(&mut self, report: &VenueReport) -> Result<ReportEffect, ReportError> {
+        let child = *self.known(report);
+        let slot = parent_slot(child.parent_id);
+        let parent = self.parents[slot].as_mut();
+        if let Some(parent) = parent.filter(|p| p.record.parent_id == child.parent_id) {
+            parent.record.fee_e9 = parent.record.fee_e9.saturating_add(report.fee_e9);
+            self.touch(slot);
+        }
+        Ok(effect(&child, 0, false))
     }
 
     /// Moves a fill into the parent's account, `open` of it from working, the rest from what

@@ -169,7 +169,7 @@ fn another_file_is_named_as_such() {
 #[test]
 fn payloads_are_checked_by_kind_length_and_value() {
     let mut bytes = MAGIC.to_vec();
-    let control = ControlCommand { kind: ControlKind::Finish, reserved: [0; 7] };
+    let control = ControlCommand::plain(ControlKind::Finish);
     let market = MarketEvent::new(EventKind::Halt, InstrumentId(3));
     let mut buf = [0; 256];
     let n = encode_record(&mut buf, 0, 5, &control);

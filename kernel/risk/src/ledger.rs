@@ -58,7 +58,13 @@ impl Gate {
         self.see_time(now);
         let result = match r.kind {
             ReportKind::Fill => self.on_fill(r),
-            ReportKind::Reject | ReportKind::Canceled | ReportKind::Expired => self.on_end(r),
+            ReportKind::Reject
+            | ReportKind::Canceled
+            | ReportKind::Expired
+            | ReportKind::Absent => self.on_end(r),
+            ReportKind::Bust | ReportKind::Commission => {
+                Err(LedgerError::BadFill(r.client_order_id))
+            }
             ReportKind::Ack | ReportKind::CancelReject => self.on_note(r),
         };
         self.judge_profit();
@@ -99,7 +105,8 @@ impl Gate {
             return Err(LedgerError::Mismatch(id)); // whose end this is cannot be told: keep it
         }
         let open = w.leaves;
-        let reported = if r.kind == ReportKind::Reject { open } else { r.qty.0 };
+        let all = matches!(r.kind, ReportKind::Reject | ReportKind::Absent);
+        let reported = if all { open } else { r.qty.0 };
         if reported != open || r.leaves.0 != 0 {
             return Err(LedgerError::LeavesMismatch { id, reported, open });
         }

@@ -1,6 +1,5 @@
 //! The simulated exchange: time, sessions, orders in and reports out.
 
-use crate::Venue;
 use crate::debt::Debts;
 use crate::fees::{FeeConfigError, Fees, OrderFees};
 use crate::own::{OwnOrder, OwnOrders};
@@ -9,11 +8,12 @@ use crate::reject::RejectReason;
 use crate::reports::Party;
 use crate::rng::SplitMix64;
 use crate::wire::{Message, Wire};
+use crate::{Venue, VenueMessage};
 use ijk_core::config::{FeeConfig, SimConfig};
 use ijk_core::limits::{BOOK_LEVEL_COUNT_MAX, INSTRUMENT_COUNT_MAX};
 use ijk_core::{
     CancelOrder, ClientOrderId, DepthKind, EventKind, Instrument, MarketEvent, NewOrder, OrderType,
-    RecvTs, ReportKind, RowFlags, TimeInForce, VenueOrderId, VenueReport,
+    RecvTs, ReportKind, RowFlags, SnapshotRequest, TimeInForce, VenueOrderId, VenueReport,
 };
 use ijk_market::{Book, Level};
 use ijk_risk::Approved;
@@ -323,6 +323,13 @@ impl SimExchange {
     }
 }
 
+impl SimExchange {
+    /// Returns the next report delivered at or before `now`, with its time of delivery.
+    pub fn take_report(&mut self, now: RecvTs) -> Option<(RecvTs, VenueReport)> {
+        self.wire.take_report(now)
+    }
+}
+
 impl Venue for SimExchange {
     fn finish(&mut self, now: RecvTs) {
         SimExchange::finish(self, now);
@@ -376,7 +383,13 @@ impl Venue for SimExchange {
         due.into_iter().flatten().min()
     }
 
-    fn poll(&mut self, now: RecvTs) -> Option<(RecvTs, VenueReport)> {
-        self.wire.take_report(now)
+    fn poll(&mut self, now: RecvTs) -> Option<(RecvTs, VenueMessage)> {
+        self.wire.take_report(now).map(|(at, report)| (at, VenueMessage::Report(report)))
     }
+
+    fn outlives_process(&self) -> bool {
+        false
+    }
+
+    fn request_snapshot(&mut self, _: RecvTs, _: SnapshotRequest) {}
 }

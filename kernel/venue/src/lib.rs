@@ -35,11 +35,30 @@ mod wire;
 pub use exchange::{SimError, SimExchange};
 pub use reject::RejectReason;
 
-use ijk_core::{CancelOrder, MarketEvent, NewOrder, RecvTs, VenueReport};
+use ijk_core::{
+    CancelOrder, LinkEvent, MarketEvent, NewOrder, RecvTs, SnapshotItem, SnapshotRequest,
+    VenueReport,
+};
 use ijk_risk::Approved;
+
+/// What a venue tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VenueMessage {
+    /// Of an order.
+    Report(VenueReport),
+    /// Of the link to it.
+    Link(LinkEvent),
+    /// In answer to a [`SnapshotRequest`].
+    Snapshot(SnapshotItem),
+}
 
 /// A place orders go to. Times handed in never decrease.
 pub trait Venue {
+    /// Returns whether orders there outlive this process: then every intent must be on the
+    /// device before it leaves, the account there is the truth, and a start takes over what an
+    /// earlier run left.
+    fn outlives_process(&self) -> bool;
+
     /// Lets the venue see a market record. A simulated exchange lives on these; a real one
     /// ignores them.
     fn on_market(&mut self, ev: &MarketEvent);
@@ -50,6 +69,10 @@ pub trait Venue {
     /// Sends a cancel that leaves at `now`. Cancels need no approval: they only lower risk.
     fn cancel(&mut self, now: RecvTs, cancel: CancelOrder);
 
+    /// Asks for the venue's account of the day. A venue that does not outlive the process has
+    /// nothing to tell and ignores this.
+    fn request_snapshot(&mut self, now: RecvTs, request: SnapshotRequest);
+
     /// Lets everything happen at the venue that is due up to and including `to`: arrivals of
     /// orders and cancels, expiries.
     fn advance(&mut self, to: RecvTs);
@@ -58,9 +81,9 @@ pub trait Venue {
     /// expiry, the delivery of a report. `None`: nothing is under way.
     fn next_due(&self) -> Option<RecvTs>;
 
-    /// Returns the next report delivered at or before `now`, with its time of delivery, in the
+    /// Returns the next message delivered at or before `now`, with its time of delivery, in the
     /// order of delivery.
-    fn poll(&mut self, now: RecvTs) -> Option<(RecvTs, VenueReport)>;
+    fn poll(&mut self, now: RecvTs) -> Option<(RecvTs, VenueMessage)>;
 
     /// The run ends at `now`: a simulated session is over, day orders expire. A real venue has
     /// its own clock and ignores this.

@@ -485,6 +485,7 @@ impl Kernel {
                 self.finishing = true;
                 self.execution.stop_all(&mut self.intents);
             }
+            ControlKind::Block | ControlKind::Unblock => {}
         }
         self.route_intents(now, out);
     }

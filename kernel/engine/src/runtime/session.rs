@@ -15,7 +15,7 @@ use ijk_core::record::{
 };
 use ijk_core::{CancelOrder, MarketEvent, NewOrder, RecvTs};
 use ijk_risk::Approved;
-use ijk_venue::Venue;
+use ijk_venue::{Venue, VenueMessage};
 use rtrb::Consumer;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -239,7 +239,8 @@ impl<V: Venue> Runner<V> {
 
     fn deliver_reports(&mut self, t: RecvTs) {
         self.s.venue.advance(t);
-        while let Some((due, report)) = self.s.venue.poll(t) {
+        while let Some((due, message)) = self.s.venue.poll(t) {
+            let VenueMessage::Report(report) = message else { continue };
             self.now = self.now.max(due);
             self.input(RecordKind::Report, report.as_bytes(), &Input::Report(&report));
         }
@@ -263,7 +264,7 @@ impl<V: Venue> Runner<V> {
     }
 
     fn control(&mut self, kind: ControlKind) {
-        let command = ControlCommand { kind, reserved: [0; 7] };
+        let command = ControlCommand::plain(kind);
         self.input(RecordKind::Control, command.as_bytes(), &Input::Control(&command));
     }
 

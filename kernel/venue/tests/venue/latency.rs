@@ -45,11 +45,11 @@ fn reports_come_after_their_latency() {
     rig.venue.advance(arrival);
     let told = arrival.plus_ns(500 * US);
     assert_eq!(rig.venue.next_due(), Some(told));
-    assert_eq!(rig.venue.poll(RecvTs(told.0 - 1)), None);
-    let (at, ack) = rig.venue.poll(told).unwrap();
+    assert_eq!(rig.venue.take_report(RecvTs(told.0 - 1)), None);
+    let (at, ack) = rig.venue.take_report(told).unwrap();
     assert_eq!((at, ack.kind, ack.ts_exchange.0), (told, ReportKind::Ack, arrival.0));
-    assert_eq!(rig.venue.poll(told).unwrap().1.kind, ReportKind::Fill);
-    assert_eq!((rig.venue.poll(told), rig.venue.next_due()), (None, None));
+    assert_eq!(rig.venue.take_report(told).unwrap().1.kind, ReportKind::Fill);
+    assert_eq!((rig.venue.take_report(told), rig.venue.next_due()), (None, None));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn jitter_is_bounded_seeded_and_repeats() {
             let order = rig.order(Bid, 10, 9_999, Ioc);
             venue.submit(now, approve(order, &i));
             venue.advance(now.plus_ns(9 * MS));
-            while let Some(r) = venue.poll(now.plus_ns(9 * MS)) {
+            while let Some(r) = venue.take_report(now.plus_ns(9 * MS)) {
                 let latency = r.1.ts_exchange.0 - now.0;
                 assert!((1_000 * US..=1_300 * US).contains(&latency));
                 assert_eq!(r.0.0, r.1.ts_exchange.0 + 500 * US);

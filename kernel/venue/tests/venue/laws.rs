@@ -127,7 +127,7 @@ impl Laws {
                 assert!(o.order_type == OrderType::Market || !o.side.better(r.px, o.px));
                 self.fill(&o, r, during);
             }
-            ReportKind::Reject | ReportKind::CancelReject => panic!("{r:?}"),
+            _ => panic!("{r:?}"),
         }
     }
 

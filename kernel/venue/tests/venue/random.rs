@@ -86,7 +86,7 @@ fn next_record(pick: &mut Pick, market: &Naive, id: u64) -> MarketEvent {
 fn lines(venue: &mut SimExchange, laws: &mut Laws, during: Option<&MarketEvent>) -> Vec<Line> {
     let mut found = vec![];
     let far = RecvTs(u64::MAX);
-    while let Some((at, r)) = venue.poll(far) {
+    while let Some((at, r)) = venue.take_report(far) {
         laws.report(at, &r, during);
         let what = match r.kind {
             ReportKind::Ack => "ack",
@@ -96,6 +96,7 @@ fn lines(venue: &mut SimExchange, laws: &mut Laws, during: Option<&MarketEvent>)
             ReportKind::Expired => "expired",
             ReportKind::Reject => "reject",
             ReportKind::CancelReject => "cancel-reject",
+            other => panic!("the simulated exchange does not send {other:?}"),
         };
         found.push((r.client_order_id.0, what, r.qty.0, r.px.0));
     }

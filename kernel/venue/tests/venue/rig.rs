@@ -170,7 +170,7 @@ impl Rig {
     /// stays.
     pub fn told(&mut self) -> Vec<String> {
         let mut lines = vec![];
-        while let Some((_, r)) = self.venue.poll(self.now.plus_ns(MS)) {
+        while let Some((_, r)) = self.venue.take_report(self.now.plus_ns(MS)) {
             self.reports.push(r);
             let id = r.client_order_id.0;
             let cents = r.px.0 / (E9 / 100);
@@ -184,6 +184,7 @@ impl Rig {
                 ReportKind::Expired => format!("expired {id} {}", r.qty.0),
                 ReportKind::Reject => format!("reject {id} reason {}", r.reason),
                 ReportKind::CancelReject => format!("cancel-reject {id} reason {}", r.reason),
+                other => panic!("the simulated exchange does not send {other:?}"),
             });
         }
         lines

@@ -163,9 +163,7 @@ impl Fold<'_> {
                 self.out.complete = true;
                 Ok(())
             }
-            RecordKind::Header | RecordKind::Parent | RecordKind::Control | RecordKind::Timer => {
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 
