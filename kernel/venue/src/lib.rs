@@ -24,6 +24,7 @@
 mod debt;
 mod exchange;
 pub mod fees;
+pub mod link;
 mod matching;
 mod own;
 mod queue;

@@ -16,5 +16,6 @@ pub mod journal_port;
 pub mod pump;
 pub mod replay;
 pub mod session;
+pub mod socket;
 pub mod stages;
 pub mod wait;
