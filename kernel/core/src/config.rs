@@ -367,13 +367,19 @@ pub enum JournalBackend {
 pub struct JournalConfig {
     /// System interface.
     pub backend: JournalBackend,
-    /// Bytes of one write.
+    /// Most bytes of one write.
     pub block_bytes: usize,
+    /// Bytes of one segment file, a multiple of 4096.
+    pub segment_bytes: u64,
 }
 
 impl Default for JournalConfig {
     fn default() -> Self {
-        JournalConfig { backend: JournalBackend::Auto, block_bytes: 1 << 18 }
+        JournalConfig {
+            backend: JournalBackend::Auto,
+            block_bytes: 1 << 18,
+            segment_bytes: 64 << 20,
+        }
     }
 }
 

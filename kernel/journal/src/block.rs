@@ -1,10 +1,8 @@
 //! Page-aligned memory for one write.
 
-use crate::error::JournalError;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 const PAGE_BYTES: usize = 4096;
-const BLOCK_BYTES_MAX: usize = 1 << 28;
 
 #[derive(Clone, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(4096))]
@@ -15,12 +13,10 @@ struct Page([u8; PAGE_BYTES]);
 pub(crate) struct Block(Vec<Page>);
 
 impl Block {
-    /// Returns a zeroed block of `bytes`.
-    pub fn new(bytes: usize) -> Result<Block, JournalError> {
-        if bytes == 0 || !bytes.is_multiple_of(PAGE_BYTES) || bytes > BLOCK_BYTES_MAX {
-            return Err(JournalError::BlockBytes { block_bytes: bytes });
-        }
-        Ok(Block(vec![Page([0; PAGE_BYTES]); bytes / PAGE_BYTES]))
+    /// Returns a zeroed block of `bytes`, a multiple of 4096.
+    pub fn new(bytes: usize) -> Block {
+        assert!(bytes > 0 && bytes.is_multiple_of(PAGE_BYTES), "block of {bytes} bytes");
+        Block(vec![Page([0; PAGE_BYTES]); bytes / PAGE_BYTES])
     }
 
     /// Returns the bytes.

@@ -1,21 +1,29 @@
-//! The reader: frame by frame, in bounded memory, checking everything.
+//! The reader: group by group, in bounded memory, checking everything before any of it is given
+//! out.
 
+use crate::canary::{self, Bug};
 use crate::error::JournalError;
-use crate::frame::{FRAME_BYTES_MAX, FRAME_VERSION, HEADER_BYTES, Head, MAGIC};
-use ijk_core::limits::RECORD_PAYLOAD_BYTES_MAX;
+use crate::frame::{Head, Salt};
+use crate::fs::FsStorage;
+use crate::group::{FIRST_GROUP, GROUP_ALIGN, GroupHead, MAGIC, SegmentHead, is_zero};
+use crate::storage::ReadStorage;
+use crate::window::Window;
 use ijk_core::record::RecordKind;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
-/// Bytes held at once; frames are read in place from it.
-const WINDOW_BYTES: usize = 1 << 18;
-const _: () = assert!(WINDOW_BYTES >= 2 * FRAME_BYTES_MAX);
+/// What the reader makes of a last group that was never completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecoveryMode {
+    /// An error: the journal is expected to be whole.
+    Strict,
+    /// The end: what a crash may leave. Anything else that is wrong stays an error.
+    TornTail,
+}
 
-/// One whole, checked frame.
+/// One whole, checked record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Number of the frame in its journal, from 0.
+    /// Number of the record in its journal, from 0.
     pub seq: u64,
     /// The kernel's time, nanoseconds UTC.
     pub ts: u64,
@@ -23,199 +31,330 @@ pub struct Frame<'a> {
     pub kind: RecordKind,
     /// Payload without padding.
     pub payload: &'a [u8],
-    /// Byte offset of the frame in the file.
+    /// Segment file it stands in.
+    pub segment: u32,
+    /// Byte offset of the frame in that file.
     pub offset: u64,
 }
 
-/// Reads a journal from its start. The end of the file after a whole frame is a clean end;
-/// whether the run was complete is told by the last record's kind.
-pub struct Reader<R = File> {
-    source: R,
-    window: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// File offset of `window[start]`.
-    offset: u64,
+/// How a journal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// After a whole group.
+    Clean,
+    /// With a group that was never completed.
+    Torn {
+        /// Segment file.
+        segment: u32,
+        /// Where the group begins.
+        offset: u64,
+    },
+}
+
+/// What was read so far; of the whole journal once [`Reader::next`] gave `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadStats {
+    /// Segment files that hold groups.
+    pub segments: u32,
+    /// Groups.
+    pub groups: u64,
+    /// Records.
+    pub records: u64,
+    /// Bytes of groups and segment headers.
+    pub bytes: u64,
+    /// Number of the kernel's last start that wrote here.
+    pub epoch: u32,
+    /// The hash in the seal, if the last group is one.
+    pub seal: Option<[u8; 32]>,
+    /// How it ends.
+    pub tail: Tail,
+    /// Last segment with a group, and where its last group ends.
+    pub end: Option<(u32, u64)>,
+}
+
+/// Reads a journal from its start. Whether the run was complete is told by the last record's
+/// kind.
+pub struct Reader<S: ReadStorage = FsStorage> {
+    window: Window<S>,
+    mode: RecoveryMode,
+    segments: Vec<u32>,
+    /// Index into `segments` of the one being read.
+    at: usize,
+    salt: Salt,
+    head_read: bool,
+    /// The segment being read had a group already.
+    counted: bool,
+    /// Where the next group begins.
+    next_group: u64,
+    /// Where the next record begins, and how many of the group are left.
+    next_record: u64,
+    records_left: u32,
+    chain: u32,
     seq: u64,
-    source_ended: bool,
+    stats: ReadStats,
+    ended: bool,
     failed: bool,
 }
 
-impl Reader<File> {
-    /// Opens the journal at `path`.
+/// What stands where a group was due.
+enum Found {
+    Group(GroupHead),
+    /// Nothing of this journal, to the end of the segment.
+    SegmentEnd,
+    /// Something that is no whole group.
+    Damage {
+        /// Where in the file.
+        at: u64,
+        what: &'static str,
+    },
+}
+
+impl Reader<FsStorage> {
+    /// Opens the journal in the folder `path`; a single segment file is read too, but then
+    /// nothing is known of the records before it, and only segment 0 passes.
     ///
     /// # Errors
-    /// [`JournalError::Open`], [`JournalError::NotAJournal`], and [`JournalError::TornTail`] at
-    /// offset 0 for a file that ends inside its magic.
-    pub fn open(path: &Path) -> Result<Reader<File>, JournalError> {
-        let open = |source| JournalError::Open { path: path.to_path_buf(), source };
-        Reader::new(File::open(path).map_err(open)?)
+    /// [`JournalError::Open`], [`JournalError::NoSegments`], [`JournalError::NotAJournal`],
+    /// [`JournalError::Version`].
+    pub fn open(path: &Path, mode: RecoveryMode) -> Result<Reader, JournalError> {
+        Reader::with_storage(FsStorage::read_only(path)?, mode)
     }
 }
 
-impl<R: Read> Reader<R> {
-    /// Reads a journal from any source of bytes.
+impl<S: ReadStorage> Reader<S> {
+    /// Reads a journal from any storage.
     ///
     /// # Errors
     /// As [`Reader::open`], with [`JournalError::Read`].
-    pub fn new(source: R) -> Result<Reader<R>, JournalError> {
+    pub fn with_storage(storage: S, mode: RecoveryMode) -> Result<Reader<S>, JournalError> {
+        let mut window = Window::new(storage);
+        let segments = window.list()?;
+        if segments.is_empty() {
+            return Err(JournalError::NoSegments);
+        }
         let mut reader = Reader {
-            source,
-            window: vec![0; WINDOW_BYTES],
-            start: 0,
-            end: 0,
-            offset: 0,
+            window,
+            mode,
+            segments,
+            at: 0,
+            salt: Salt { epoch: 0, segment: 0 },
+            head_read: false,
+            counted: false,
+            next_group: FIRST_GROUP,
+            next_record: 0,
+            records_left: 0,
+            chain: 0,
             seq: 0,
-            source_ended: false,
+            stats: ReadStats {
+                segments: 0,
+                groups: 0,
+                records: 0,
+                bytes: 0,
+                epoch: 0,
+                seal: None,
+                tail: Tail::Clean,
+                end: None,
+            },
+            ended: false,
             failed: false,
         };
-        let have = reader.fill(MAGIC.len())?;
-        let found = &reader.window[..have.min(MAGIC.len())];
-        if !MAGIC.starts_with(found) {
-            let mut shown = [0; 8];
-            shown[..found.len()].copy_from_slice(found);
-            return Err(JournalError::NotAJournal { found: shown });
-        }
-        if found.len() < MAGIC.len() {
-            return Err(JournalError::TornTail { offset: 0 });
-        }
-        reader.consume(MAGIC.len());
+        reader.check_first()?;
         Ok(reader)
     }
 
-    /// Returns the next frame, or `None` at a clean end.
+    /// Returns the next record, or `None` at the end.
     ///
     /// # Errors
-    /// [`JournalError::TornTail`], [`JournalError::Corrupt`], [`JournalError::Gap`],
-    /// [`JournalError::Version`], [`JournalError::Read`]; then [`JournalError::AfterError`].
+    /// [`JournalError::Corrupt`], [`JournalError::Version`], [`JournalError::Read`], and in
+    /// strict mode [`JournalError::TornTail`]; then [`JournalError::AfterError`].
     #[allow(clippy::should_implement_trait)] // the frame borrows the reader
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, JournalError> {
         if self.failed {
             return Err(JournalError::AfterError);
         }
-        let checked = self.check_next();
-        self.failed = checked.is_err();
-        let Some((head, kind)) = checked? else { return Ok(None) };
-        let (at, offset) = (self.start + HEADER_BYTES, self.offset);
-        self.consume(head.frame_bytes());
-        self.seq += 1;
-        let payload = &self.window[at..at + head.payload_len];
-        Ok(Some(Frame { seq: head.seq, ts: head.ts, kind, payload, offset }))
-    }
-
-    /// Returns the byte offset behind the last whole frame.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Brings the next frame into the window and checks it.
-    fn check_next(&mut self) -> Result<Option<(Head, RecordKind)>, JournalError> {
-        let have = self.fill(HEADER_BYTES)?;
-        if have == 0 {
-            return Ok(None);
+        while self.records_left == 0 {
+            if self.ended {
+                return Ok(None);
+            }
+            let step = self.next_group();
+            self.failed = step.is_err();
+            step?;
         }
-        if have < HEADER_BYTES {
-            return Err(self.judge_damage(None, "header cut off")?);
-        }
-        let head = Head::parse(self.ahead());
-        let total = head.frame_bytes();
-        if self.fill(total)? < total {
-            return Err(self.judge_damage(None, "length beyond the end of the file")?);
-        }
-        let frame = &self.ahead()[..total];
-        if !head.checksum_matches(frame) {
-            return Err(self.judge_damage(Some(total), "checksum does not match")?);
-        }
-        let (offset, seq) = (self.offset, self.seq);
-        let corrupt = |what| Err(JournalError::Corrupt { offset, seq, what });
-        if head.version != FRAME_VERSION {
-            return Err(JournalError::Version { offset, found: head.version });
-        }
-        if head.payload_len > RECORD_PAYLOAD_BYTES_MAX {
-            return corrupt("payload longer than any record");
-        }
-        if frame[HEADER_BYTES + head.payload_len..].iter().any(|&b| b != 0) {
-            return corrupt("padding is not zero");
-        }
-        let Some(kind) = RecordKind::from_raw(head.kind) else {
-            return corrupt("unknown kind of record");
+        let (segment, offset) = (self.salt.segment, self.next_record);
+        let bytes = self.window.held(offset);
+        let (Some(head), seq) = (Head::parse(bytes), self.seq) else {
+            return Err(JournalError::AfterError);
         };
-        if head.seq != seq {
-            return Err(JournalError::Gap { offset, expected: seq, found: head.seq });
-        }
-        Ok(Some((head, kind)))
+        let Some(kind) = RecordKind::from_raw(head.kind) else {
+            let what = "unknown kind of record";
+            return Err(JournalError::Corrupt { segment, offset, seq, what });
+        };
+        self.next_record += head.frame_bytes() as u64;
+        self.records_left -= 1;
+        self.seq += 1;
+        self.stats.records += 1;
+        let payload = head.payload(bytes);
+        Ok(Some(Frame { seq, ts: head.ts, kind, payload, segment, offset }))
     }
 
-    /// Tells a cut-off end from damage. `total` is the damaged frame's length, `None` where the
-    /// file ends inside it. A valid frame anywhere later means damage; else it is a cut-off end
-    /// if the file ends inside the frame, or goes on with nothing but zeros (space that the
-    /// system added but never filled).
-    fn judge_damage(
-        &mut self,
-        total: Option<usize>,
-        what: &'static str,
-    ) -> Result<JournalError, JournalError> {
-        let (offset, seq) = (self.offset, self.seq);
-        let corrupt = JournalError::Corrupt { offset, seq, what };
-        let torn = JournalError::TornTail { offset };
-        let mut data_end = offset;
-        while self.fill(HEADER_BYTES)? >= HEADER_BYTES {
-            if self.offset > offset && self.frame_ahead()? {
-                return Ok(corrupt);
+    /// Returns what was read so far.
+    pub fn stats(&self) -> &ReadStats {
+        &self.stats
+    }
+
+    /// Returns the checksum of the last record of the last group read.
+    pub(crate) fn chain(&self) -> u32 {
+        self.chain
+    }
+
+    /// A first file that begins with something else entirely is not a journal.
+    fn check_first(&mut self) -> Result<(), JournalError> {
+        let segment = self.segments[0];
+        let block = self.window.read(segment, 0, GROUP_ALIGN)?;
+        let mut found = [0; 8];
+        let n = block.len().min(8);
+        found[..n].copy_from_slice(&block[..n]);
+        SegmentHead::parse(block, segment)?;
+        let strict = self.mode == RecoveryMode::Strict;
+        if strict && found[..n] != MAGIC[..n] && !is_zero(block) {
+            return Err(JournalError::NotAJournal { found });
+        }
+        Ok(())
+    }
+
+    /// Reads on to the next group, the next segment or the end.
+    fn next_group(&mut self) -> Result<(), JournalError> {
+        let Some(&segment) = self.segments.get(self.at) else {
+            self.ended = true;
+            return Ok(());
+        };
+        if !self.head_read && !self.segment_head(segment)? {
+            self.ended = true;
+            return Ok(());
+        }
+        match self.find_group()? {
+            Found::Group(group) => {
+                self.take_group(&group);
+                Ok(())
             }
-            if self.ahead()[..8] != [0; 8] {
-                data_end = self.offset + 8;
+            Found::SegmentEnd => {
+                self.window.close(segment);
+                self.at += 1;
+                self.head_read = false;
+                self.counted = false;
+                Ok(())
             }
-            self.consume(8);
+            Found::Damage { at, what } => {
+                let next = self.next_group + GROUP_ALIGN as u64;
+                self.judge(at, what, Some(next))
+            }
         }
-        if let Some(last) = self.ahead().iter().rposition(|&b| b != 0) {
-            data_end = self.offset + last as u64 + 1;
-        }
-        let file_end = self.offset + self.ahead().len() as u64;
-        let Some(total) = total else { return Ok(torn) };
-        let frame_end = offset + total as u64;
-        let zeros_follow = data_end <= frame_end && frame_end < file_end;
-        Ok(if data_end == offset || zeros_follow { torn } else { corrupt })
     }
 
-    /// Returns whether a valid frame, of whatever number, begins here.
-    fn frame_ahead(&mut self) -> Result<bool, JournalError> {
-        let head = Head::parse(self.ahead());
-        if !head.plausible() {
-            return Ok(false);
+    fn take_group(&mut self, group: &GroupHead) {
+        self.next_record = self.next_group + group.head_bytes() as u64;
+        self.next_group += u64::from(group.bytes);
+        self.records_left = group.records;
+        self.chain = group.last_crc;
+        if !self.counted {
+            self.counted = true;
+            self.stats.segments += 1;
+            self.stats.bytes += FIRST_GROUP;
         }
-        let total = head.frame_bytes();
-        Ok(self.fill(total)? >= total && head.checksum_matches(&self.ahead()[..total]))
+        self.stats.groups += 1;
+        self.stats.bytes += u64::from(group.bytes);
+        self.stats.epoch = self.salt.epoch;
+        self.stats.seal = group.seal;
+        self.stats.end = Some((self.salt.segment, self.next_group));
     }
 
-    fn ahead(&self) -> &[u8] {
-        &self.window[self.start..self.end]
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        self.start += bytes;
-        self.offset += bytes as u64;
-    }
-
-    /// Brings at least `need` bytes into the window unless the source ends first; returns the
-    /// bytes there are.
-    fn fill(&mut self, need: usize) -> Result<usize, JournalError> {
-        if self.end - self.start < need && self.window.len() - self.start < need {
-            self.window.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        while self.end - self.start < need && !self.source_ended {
-            match self.source.read(&mut self.window[self.end..]) {
-                Ok(0) => self.source_ended = true,
-                Ok(n) => self.end += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    let offset = self.offset + (self.end - self.start) as u64;
-                    return Err(JournalError::Read { offset, source });
+    /// Reads the header block of a segment; false where the journal ended before it.
+    fn segment_head(&mut self, segment: u32) -> Result<bool, JournalError> {
+        let expected = self.at as u32;
+        let what = if segment == expected {
+            let block = self.window.read(segment, 0, GROUP_ALIGN)?;
+            match SegmentHead::parse(block, segment)? {
+                Some(head) if head.salt.epoch >= self.salt.epoch => {
+                    self.salt = head.salt;
+                    self.head_read = true;
+                    self.next_group = FIRST_GROUP;
+                    return Ok(true);
                 }
+                Some(_) => "the segment's epoch is older than the one before",
+                None => "the segment's header is damaged",
+            }
+        } else {
+            "a segment file is missing before this one"
+        };
+        self.salt.segment = segment;
+        self.judge(0, what, None)?;
+        Ok(false)
+    }
+
+    /// Looks at what stands where the next group is due.
+    fn find_group(&mut self) -> Result<Found, JournalError> {
+        let (segment, start) = (self.salt.segment, self.next_group);
+        let bytes = self.window.read(segment, start, GROUP_ALIGN)?;
+        let head = GroupHead::parse(bytes).filter(|g| g.is_of(self.salt));
+        let Some(group) = head else {
+            let rest_is_zero = self.window.is_zero_from(segment, start)?;
+            return Ok(match rest_is_zero {
+                true => Found::SegmentEnd,
+                false => Found::Damage { at: start, what: "no whole group where one was due" },
+            });
+        };
+        if !group.continues(self.chain, self.seq) {
+            let what = "the group does not follow the one before it";
+            return Err(JournalError::Corrupt { segment, offset: start, seq: self.seq, what });
+        }
+        let bytes = self.window.read(segment, start, group.bytes as usize)?;
+        if bytes.len() < group.bytes as usize {
+            return Ok(Found::Damage { at: start, what: "the file ends inside the group" });
+        }
+        Ok(match group.check(&bytes[..group.bytes as usize]) {
+            Ok(()) => Found::Group(group),
+            Err((at, what)) => Found::Damage { at: start + at as u64, what },
+        })
+    }
+
+    /// Tells a torn tail from corruption: damage with a group of this journal after it is no
+    /// torn tail. `search_from` is where in the damaged segment to look, `None` for a segment
+    /// whose header is damaged, all of which is looked at, whatever epoch it is of.
+    fn judge(
+        &mut self,
+        offset: u64,
+        what: &'static str,
+        search_from: Option<u64>,
+    ) -> Result<(), JournalError> {
+        let (segment, seq) = (self.salt.segment, self.seq);
+        let start = self.next_group;
+        let salt = self.salt;
+        let mut follows = match search_from {
+            Some(from) => self.window.has_group(segment, from, |g| g.is_of(salt))?,
+            None => false,
+        };
+        let later = if search_from.is_some() { self.at + 1 } else { self.at };
+        for i in later..self.segments.len() {
+            let later = self.segments[i];
+            let of_later = |g: &GroupHead| {
+                g.salt.epoch >= salt.epoch
+                    && g.is_of(Salt { epoch: g.salt.epoch, segment: later })
+                    && g.first_seq >= seq
+            };
+            follows = follows || self.window.has_group(later, FIRST_GROUP, of_later)?;
+        }
+        if follows && !canary::planted(Bug::IgnoreTornMiddle) {
+            return Err(JournalError::Corrupt { segment, offset, seq, what });
+        }
+        self.ended = true;
+        // A segment whose header was never completed was not used yet: nothing is torn.
+        if search_from.is_some() || self.at == 0 {
+            let offset = if search_from.is_some() { start } else { 0 };
+            self.stats.tail = Tail::Torn { segment, offset };
+            if self.mode == RecoveryMode::Strict {
+                return Err(JournalError::TornTail { segment, offset });
             }
         }
-        Ok(self.end - self.start)
+        Ok(())
     }
 }

@@ -1,12 +1,16 @@
 //! Typed payloads: which record stands in which kind of frame.
 
 use crate::error::JournalError;
-use crate::frame::encode_frame;
 use crate::reader::Frame;
+use crate::storage::Storage;
+use crate::writer::Writer;
 use ijk_core::record::{
     ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RecordKind, RefusalRecord, RunEnd,
 };
-use ijk_core::{CancelOrder, MarketEvent, NewOrder, VenueReport};
+use ijk_core::{
+    AlarmRecord, CancelOrder, CarryItem, FateRecord, LinkEvent, MarketEvent, NewOrder,
+    SnapshotItem, SnapshotRequest, VenueReport,
+};
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// A fixed-layout payload and the kind of frame it stands in.
@@ -37,14 +41,22 @@ records! {
     RefusalRecord => Refusal,
     ParentRecord => ParentState,
     RunEnd => End,
+    LinkEvent => Link,
+    SnapshotItem => Snapshot,
+    CarryItem => Carry,
+    SnapshotRequest => Request,
+    AlarmRecord => Alarm,
+    FateRecord => Fate,
 }
 
-/// Encodes `record` as one frame of its kind; see [`encode_frame`].
-///
-/// # Panics
-/// As [`encode_frame`].
-pub fn encode_record<T: Record>(buf: &mut [u8], seq: u64, ts: u64, record: &T) -> usize {
-    encode_frame(buf, seq, ts, T::KIND, record.as_bytes())
+impl<S: Storage> Writer<S> {
+    /// Takes a typed record; see [`Writer::append`].
+    ///
+    /// # Errors
+    /// As [`Writer::append`].
+    pub fn append_record<T: Record>(&mut self, ts: u64, record: &T) -> Result<u64, JournalError> {
+        self.append(ts, T::KIND, record.as_bytes())
+    }
 }
 
 impl Frame<'_> {

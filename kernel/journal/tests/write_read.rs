@@ -1,202 +1,261 @@
-//! What is written is read back, through either backend, in whatever pieces it came.
+//! What is written is read back, through either backend, in whatever groups and segments.
 
+mod common;
+
+use common::{Record, backends, config, read_dir, records, write_all};
 use ijk_core::config::{JournalBackend, JournalConfig};
-use ijk_core::limits::RECORD_PAYLOAD_BYTES_MAX;
-use ijk_core::record::RecordKind;
-use ijk_journal::{JournalError, Reader, Writer, encode_frame, frame_bytes};
+use ijk_core::record::{ControlCommand, RecordKind};
+use ijk_core::{EventKind, InstrumentId, MarketEvent};
+use ijk_journal::{
+    Durability, FsStorage, JournalError, ReadStorage, Reader, RecoveryMode, StreamHasher, Tail,
+    Writer, WriterOptions, recover,
+};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::path::Path;
+use zerocopy::TryFromBytes;
 
-fn config(backend: JournalBackend, block_bytes: usize) -> JournalConfig {
-    JournalConfig { backend, block_bytes }
-}
-
-/// Frames with pseudo-random lengths, up to the largest now and then.
-fn frames(count: u64) -> Vec<u8> {
+/// The hash by its definition, put together here.
+fn defined_hash(records: &[Record]) -> [u8; 32] {
     let mut bytes = Vec::new();
-    let mut state = 7u64;
-    for seq in 0..count {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let len = match seq % 97 {
-            96 => RECORD_PAYLOAD_BYTES_MAX,
-            _ => (state >> 33) as usize % 700,
-        };
-        let payload: Vec<u8> = (0..len).map(|i| (i as u64 ^ (state >> 20)) as u8).collect();
-        let start = bytes.len();
-        bytes.resize(start + frame_bytes(len), 0);
-        encode_frame(&mut bytes[start..], seq, seq * 10, RecordKind::Market, &payload);
+    for (seq, (ts, kind, payload)) in records.iter().enumerate() {
+        bytes.extend_from_slice(&(seq as u64).to_le_bytes());
+        bytes.extend_from_slice(&ts.to_le_bytes());
+        bytes.extend_from_slice(&(*kind as u32).to_le_bytes());
+        bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(payload);
     }
-    bytes
-}
-
-fn count_frames(path: &Path) -> Result<u64, JournalError> {
-    let mut reader = Reader::open(path)?;
-    let mut count = 0;
-    while reader.next()?.is_some() {
-        count += 1;
-    }
-    Ok(count)
-}
-
-/// The backends this system has.
-fn backends() -> Vec<JournalBackend> {
-    let dir = tempfile::tempdir().unwrap();
-    let uring = config(JournalBackend::Uring, 4096);
-    match Writer::create(&dir.path().join("probe"), &uring) {
-        Ok(_) => vec![JournalBackend::Plain, JournalBackend::Uring],
-        Err(e) => {
-            eprintln!("io_uring not tested: {e}");
-            vec![JournalBackend::Plain]
-        }
-    }
+    Sha256::digest(bytes).into()
 }
 
 #[test]
-fn backends_blocks_pieces_and_flushes_leave_the_same_bytes() {
-    let dir = tempfile::tempdir().unwrap();
-    let frames = frames(3_000);
-    let whole = [&ijk_journal::MAGIC[..], &frames[..]].concat();
+fn backends_groups_and_segments_leave_the_same_records_and_hash() {
+    let records = records(3_000, 700);
+    let expected = defined_hash(&records);
     let mut runs = 0;
     for backend in backends() {
-        for (block_bytes, piece, flush_every) in
-            [(4096, 88, 0), (4096, 100_000, 7), (1 << 18, 331, 1_000), (1 << 16, usize::MAX, 0)]
-        {
-            let path = dir.path().join(format!("{runs}.ijkj"));
-            let mut writer = Writer::create(&path, &config(backend, block_bytes)).unwrap();
-            for (i, chunk) in frames.chunks(piece.min(frames.len())).enumerate() {
-                writer.append_bytes(chunk).unwrap();
-                if flush_every > 0 && i % flush_every == 0 {
-                    writer.flush().unwrap();
-                    assert_eq!(std::fs::metadata(&path).unwrap().len(), writer.bytes());
+        for durability in [Durability::Strict, Durability::Buffered] {
+            for (block_bytes, segment_bytes, commit_every) in
+                [(4096, 1 << 16, 0), (4096, 1 << 20, 700), (1 << 18, 1 << 17, 13)]
+            {
+                let dir = tempfile::tempdir().unwrap();
+                let config = JournalConfig { backend, block_bytes, segment_bytes };
+                let mut writer = Writer::create(dir.path(), &config, durability).unwrap();
+                assert_eq!(
+                    writer.storage().backend_name(),
+                    if backend == JournalBackend::Plain { "plain" } else { "io_uring" }
+                );
+                write_all(&mut writer, &records, commit_every);
+                let finished = writer.finish().unwrap();
+                assert_eq!(finished.sha256, expected);
+                assert_eq!(finished.records, 3_000);
+                let mut storage = FsStorage::read_only(dir.path()).unwrap();
+                let segments = storage.list().unwrap();
+                assert_eq!(segments, (0..finished.segments).collect::<Vec<_>>(), "no spare left");
+                let bytes: u64 = segments.iter().map(|&s| storage.len(s).unwrap()).sum();
+                assert_eq!(finished.bytes, bytes);
+                let mut reader = Reader::open(dir.path(), RecoveryMode::Strict).unwrap();
+                let mut hasher = StreamHasher::default();
+                let mut at = 0;
+                while let Some(frame) = reader.next().unwrap() {
+                    let (ts, kind, payload) = &records[at];
+                    assert_eq!((frame.seq, frame.ts), (at as u64, *ts));
+                    assert_eq!((frame.kind, frame.payload), (*kind, &payload[..]));
+                    hasher.record(frame.seq, frame.ts, frame.kind, frame.payload);
+                    at += 1;
                 }
+                assert_eq!(at, 3_000);
+                assert_eq!(hasher.sha256(), expected);
+                let stats = reader.stats();
+                assert_eq!((stats.tail, stats.seal), (Tail::Clean, Some(expected)));
+                assert_eq!(stats.segments, finished.segments);
+                runs += 1;
             }
-            let finished = writer.finish().unwrap();
-            assert_eq!(finished.bytes, whole.len() as u64);
-            assert!(std::fs::read(&path).unwrap() == whole, "{backend:?} {block_bytes}");
-            assert_eq!(finished.sha256[..], Sha256::digest(&whole)[..]);
-            assert_eq!(count_frames(&path).unwrap(), 3_000);
-            runs += 1;
         }
     }
-    assert!(runs >= 4);
+    assert!(runs >= 6);
 }
 
 #[test]
 fn an_empty_journal_is_valid() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("empty.ijkj");
-    let finished = Writer::create(&path, &JournalConfig::default()).unwrap().finish().unwrap();
-    assert_eq!(finished.bytes, 8);
-    // printf IJKJ0001 | sha256sum
+    let config = config(JournalBackend::Auto);
+    let writer = Writer::create(dir.path(), &config, Durability::Strict).unwrap();
+    let finished = writer.finish().unwrap();
+    assert_eq!((finished.bytes, finished.records, finished.segments), (8192, 0, 1));
+    // printf '' | sha256sum
     assert_eq!(
         finished.sha256_hex(),
-        "60a7d4f8b95dc1c6760ec87363e84c7ff036af545f6ad905fc39884733778b2c"
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     );
-    assert_eq!(count_frames(&path).unwrap(), 0);
+    assert_eq!(read_dir(dir.path()).unwrap().len(), 0);
 }
 
 #[test]
-fn a_full_device_is_an_error_and_stays_one() {
-    for backend in backends() {
-        let Ok(full) = File::options().write(true).open("/dev/full") else {
-            eprintln!("skipped: no /dev/full");
-            return;
-        };
-        let mut writer = Writer::from_file(full, &config(backend, 4096)).unwrap();
-        let frames = frames(200);
-        let error = frames.chunks(500).find_map(|c| writer.append_bytes(c).err());
-        let Some(JournalError::Write { source, .. }) = error else {
-            panic!("{backend:?}: {error:?}");
-        };
-        assert_eq!(source.raw_os_error(), Some(28), "ENOSPC");
-        assert!(matches!(writer.append_bytes(b"x"), Err(JournalError::AfterFailure)));
-        assert!(matches!(writer.finish(), Err(JournalError::AfterFailure)));
-    }
-}
-
-#[test]
-fn a_write_that_fails_last_fails_finish() {
-    for backend in backends() {
-        let Ok(full) = File::options().write(true).open("/dev/full") else { return };
-        let writer = Writer::from_file(full, &config(backend, 4096)).unwrap();
-        assert!(matches!(writer.finish(), Err(JournalError::Write { .. })));
-    }
-}
-
-#[test]
-fn a_failed_sync_is_an_error() {
-    // The null device takes bytes but cannot be forced to keep them.
-    let Ok(null) = File::options().write(true).open("/dev/null") else { return };
-    let writer = Writer::from_file(null, &config(JournalBackend::Plain, 4096)).unwrap();
-    assert!(matches!(writer.finish(), Err(JournalError::Sync { .. })));
-}
-
-#[test]
-fn journals_are_never_overwritten_and_bad_blocks_refused() {
+fn acknowledged_records_are_those_of_whole_groups() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.ijkj");
-    Writer::create(&path, &JournalConfig::default()).unwrap().finish().unwrap();
-    let again = Writer::create(&path, &JournalConfig::default());
-    assert!(matches!(again, Err(JournalError::Open { .. })));
-    for block_bytes in [0, 1, 4095, 6000, (1 << 28) + 4096] {
-        let file = tempfile::tempfile().unwrap();
-        let refused = Writer::from_file(file, &config(JournalBackend::Auto, block_bytes));
-        assert!(matches!(refused, Err(JournalError::BlockBytes { .. })), "{block_bytes}");
+    let mut writer =
+        Writer::create(dir.path(), &config(JournalBackend::Auto), Durability::Strict).unwrap();
+    assert_eq!(writer.durable_seq(), 0);
+    for seq in 0..50 {
+        assert_eq!(writer.append(seq, RecordKind::Timer, &[]).unwrap(), seq);
+    }
+    assert_eq!(writer.durable_seq(), 0);
+    assert_eq!(writer.commit().unwrap(), 50);
+    let (segment, offset) = writer.position();
+    assert_eq!((segment, offset % 4096), (0, 0));
+    assert_eq!(writer.commit().unwrap(), 50, "nothing to commit writes nothing");
+    assert_eq!(writer.position(), (segment, offset));
+    writer.append(51, RecordKind::Timer, &[]).unwrap();
+    // Nobody finishes: what was committed is there, the rest was never promised.
+    drop(writer);
+    let found = read_dir(dir.path()).unwrap();
+    assert_eq!(found.len(), 50);
+    // A buffered journal promises nothing before its end.
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer =
+        Writer::create(dir.path(), &config(JournalBackend::Auto), Durability::Buffered).unwrap();
+    writer.append(1, RecordKind::Timer, &[]).unwrap();
+    assert_eq!(writer.commit().unwrap(), 0);
+    drop(writer);
+    assert_eq!(read_dir(dir.path()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_journal_goes_on_after_recovery_as_a_later_epoch() {
+    let records = records(900, 300);
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(JournalBackend::Auto);
+    let mut options = WriterOptions::new(&config, Durability::Strict, 1).unwrap();
+    let storage = || FsStorage::new(dir.path(), config.backend).unwrap();
+    for part in 0..3 {
+        options.epoch = part as u32 * 2 + 1;
+        let mut seen = 0;
+        let count = |_: &ijk_journal::Frame<'_>| {
+            seen += 1;
+            Ok(())
+        };
+        let recovered = recover(&mut storage(), count).unwrap();
+        assert_eq!((recovered.next_seq, seen), (part as u64 * 300, part * 300));
+        assert_eq!(recovered.sealed, part == 2);
+        let mut writer = Writer::resume(storage(), options, &recovered).unwrap();
+        write_all(&mut writer, &records[part * 300..][..300], 11);
+        match part {
+            0 => drop(writer),
+            _ => assert_eq!(
+                writer.finish().unwrap().sha256,
+                defined_hash(&records[..(part + 1) * 300])
+            ),
+        }
+        let mut stale = options;
+        stale.epoch = options.epoch;
+        let recovered = recover(&mut storage(), |_| Ok(())).unwrap();
+        assert_eq!(recovered.epoch, options.epoch);
+        let refused = Writer::resume(storage(), stale, &recovered);
+        assert!(matches!(refused.err(), Some(JournalError::StaleEpoch { .. })));
+    }
+    let found = read_dir(dir.path()).unwrap();
+    assert_eq!(found, records);
+}
+
+#[test]
+fn journals_are_never_overwritten_and_bad_settings_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = config(JournalBackend::Auto);
+    Writer::create(dir.path(), &good, Durability::Buffered).unwrap().finish().unwrap();
+    for durability in [Durability::Buffered, Durability::Strict] {
+        let again = Writer::create(dir.path(), &good, durability);
+        assert!(matches!(again.err(), Some(JournalError::Prepare { segment: 0, .. })));
+    }
+    for (block_bytes, segment_bytes) in
+        [(0, 1 << 20), (4095, 1 << 20), (1 << 25, 1 << 26), (4096, 4096), (4096, (1 << 20) + 8)]
+    {
+        let bad = JournalConfig { backend: JournalBackend::Auto, block_bytes, segment_bytes };
+        let refused = Writer::create(dir.path(), &bad, Durability::Strict);
+        assert!(matches!(refused.err(), Some(JournalError::Setting { .. })), "{bad:?}");
     }
 }
 
 #[test]
-fn a_dropped_writer_leaves_all_it_was_given() {
-    for backend in backends() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.ijkj");
-        let mut writer = Writer::create(&path, &config(backend, 4096)).unwrap();
-        writer.append_bytes(&frames(100)).unwrap();
-        drop(writer);
-        assert_eq!(count_frames(&path).unwrap(), 100);
+fn a_record_too_long_is_refused_and_harms_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer =
+        Writer::create(dir.path(), &config(JournalBackend::Auto), Durability::Strict).unwrap();
+    writer.append(1, RecordKind::Header, &[7; 32_768]).unwrap();
+    let refused = writer.append(2, RecordKind::Header, &[7; 32_769]);
+    assert!(matches!(refused, Err(JournalError::RecordTooLong { bytes: 32_769, most: 32_768 })));
+    writer.append(3, RecordKind::Header, &[8; 100]).unwrap();
+    assert_eq!(writer.finish().unwrap().records, 2);
+    assert_eq!(read_dir(dir.path()).unwrap().len(), 2);
+}
+
+#[test]
+fn another_file_is_named_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |mode| Reader::open(dir.path(), mode).err().unwrap();
+    assert!(matches!(open(RecoveryMode::Strict), JournalError::NoSegments));
+    let path = dir.path().join("000000.ijkj");
+    std::fs::write(&path, b"PAR1\x15\x04\x15aaaaaaaa").unwrap();
+    assert!(matches!(open(RecoveryMode::Strict), JournalError::NotAJournal { .. }));
+    std::fs::write(&path, b"IJKJ0001aaaaaaaa").unwrap();
+    for mode in [RecoveryMode::Strict, RecoveryMode::TornTail] {
+        assert_eq!(
+            open(mode).to_string(),
+            "000000.ijkj is of journal format 0001, this build reads 0002"
+        );
+    }
+    let missing = Reader::open(&dir.path().join("nowhere"), RecoveryMode::Strict);
+    assert!(matches!(missing.err(), Some(JournalError::Open { .. })));
+}
+
+#[test]
+fn payloads_are_checked_by_kind_length_and_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = ControlCommand::try_read_from_bytes(&[1, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+    let market = MarketEvent::new(EventKind::Halt, InstrumentId(3));
+    let mut writer =
+        Writer::create(dir.path(), &config(JournalBackend::Auto), Durability::Buffered).unwrap();
+    writer.append_record(5, &control).unwrap();
+    writer.append_record(6, &market).unwrap();
+    writer.append(7, RecordKind::Control, &[9, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+    writer.append(8, RecordKind::Control, &[0; 7]).unwrap();
+    writer.finish().unwrap();
+    let mut reader = Reader::open(dir.path(), RecoveryMode::Strict).unwrap();
+    let frame = reader.next().unwrap().unwrap();
+    assert_eq!((frame.ts, frame.read::<ControlCommand>().unwrap()), (5, control));
+    let error = frame.read::<MarketEvent>().unwrap_err().to_string();
+    assert_eq!(error, "record 0 of kind Control (8 payload bytes) is not a valid MarketEvent");
+    assert_eq!(reader.next().unwrap().unwrap().read::<MarketEvent>().unwrap(), market);
+    for _ in 0..2 {
+        let frame = reader.next().unwrap().unwrap();
+        assert!(matches!(
+            frame.read::<ControlCommand>(),
+            Err(JournalError::Payload { expected: "ControlCommand", .. })
+        ));
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn frames_round_trip(
+    fn records_round_trip(
         records in proptest::collection::vec(
             (any::<u64>(), 0u8..6, proptest::collection::vec(any::<u8>(), 0..1_500)),
-            0..60,
+            0..120,
         ),
-        pieces in proptest::collection::vec(1usize..9_000, 1..20),
+        commit_every in 0usize..20,
+        strict in any::<bool>(),
     ) {
-        let mut bytes = Vec::new();
-        for (seq, (ts, kind, payload)) in records.iter().enumerate() {
-            let start = bytes.len();
-            bytes.resize(start + frame_bytes(payload.len()), 0x55);
-            let kind = RecordKind::from_raw(*kind).unwrap();
-            encode_frame(&mut bytes[start..], seq as u64, *ts, kind, payload);
-        }
+        let records: Vec<Record> = records
+            .into_iter()
+            .map(|(ts, kind, payload)| (ts, RecordKind::from_raw(kind).unwrap(), payload))
+            .collect();
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.ijkj");
-        let mut writer = Writer::create(&path, &config(JournalBackend::Auto, 4096)).unwrap();
-        let mut rest = &bytes[..];
-        for piece in pieces.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (head, tail) = rest.split_at(rest.len().min(*piece));
-            writer.append_bytes(head).unwrap();
-            rest = tail;
-        }
-        writer.flush().unwrap();
-        let mut reader = Reader::open(&path).unwrap();
-        for (ts, kind, payload) in &records {
-            let frame = reader.next().unwrap().unwrap();
-            prop_assert_eq!((frame.ts, frame.kind as u8), (*ts, *kind));
-            prop_assert_eq!(frame.payload, &payload[..]);
-        }
-        prop_assert!(reader.next().unwrap().is_none());
-        prop_assert_eq!(reader.offset(), writer.bytes());
+        let durability = if strict { Durability::Strict } else { Durability::Buffered };
+        let mut writer =
+            Writer::create(dir.path(), &config(JournalBackend::Auto), durability).unwrap();
+        write_all(&mut writer, &records, commit_every);
+        prop_assert_eq!(writer.finish().unwrap().sha256, defined_hash(&records));
+        prop_assert_eq!(read_dir(dir.path()).unwrap(), records);
     }
 }

@@ -38,7 +38,7 @@ impl RunDir {
             std::fs::remove_dir_all(root).map_err(|e| Exit::output(root, e))?;
         }
         let dir = RunDir { root: root.to_path_buf() };
-        std::fs::create_dir_all(dir.journal_dir()).map_err(|e| Exit::output(root, e))?;
+        std::fs::create_dir_all(dir.journal()).map_err(|e| Exit::output(root, e))?;
         Ok(dir)
     }
 
@@ -48,14 +48,10 @@ impl RunDir {
     /// Exit code 2 if there is no journal in it.
     pub fn open(root: &Path) -> Result<RunDir, Exit> {
         let dir = RunDir { root: root.to_path_buf() };
-        if dir.journal().exists() {
+        if dir.journal().join(ijk_journal::segment_name(0)).exists() {
             return Ok(dir);
         }
-        Err(Exit::usage(format!(
-            "{}: not a run (no {})",
-            root.display(),
-            dir.journal().strip_prefix(root).unwrap_or(&dir.journal()).display()
-        )))
+        Err(Exit::usage(format!("{}: not a run (no journal/000000.ijkj)", root.display())))
     }
 
     /// Opens the run named, or the latest.
@@ -86,14 +82,9 @@ impl RunDir {
         &self.root
     }
 
-    /// Folder of the journal.
-    pub fn journal_dir(&self) -> PathBuf {
-        self.root.join("journal")
-    }
-
-    /// The journal file.
+    /// Folder of the journal's segment files.
     pub fn journal(&self) -> PathBuf {
-        self.journal_dir().join("000000.ijkj")
+        self.root.join("journal")
     }
 
     /// The counters file.

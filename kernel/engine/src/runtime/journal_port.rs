@@ -1,27 +1,47 @@
 //! From the kernel thread to the journal thread: a ring of bytes, never dropped, never reordered.
+//! The kernel thread pushes time, kind and payload; frames are made by the journal thread.
 
+use super::hash::{RunHasher, RunHashes};
+use super::spares::ColdSpares;
 use super::stages::StageSample;
 use super::wait::Waiter;
 use ijk_core::RecvTs;
 use ijk_core::config::{JournalConfig, WaitStrategy};
 use ijk_core::limits::RECORD_PAYLOAD_BYTES_MAX;
 use ijk_core::record::RecordKind;
-use ijk_journal::{JournalError, Writer, encode_frame, frame_bytes};
+use ijk_journal::{
+    Durability, FsStorage, JournalError, Recovered, Storage, Writer, WriterOptions, recover,
+};
+use rtrb::chunks::ReadChunk;
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 /// Samples that may wait for the journal thread; more are dropped and counted.
 const SAMPLE_SLOTS: usize = 1 << 12;
-/// Most bytes the journal thread takes from the ring at once.
+/// Most bytes the journal thread takes from the ring before it gives them back.
 const CHUNK_BYTES: usize = 1 << 18;
+/// Bytes before a payload in the ring: time, length, kind, one unused.
+const ENTRY_BYTES: usize = 12;
+
+/// What both threads see.
+#[derive(Default)]
+struct Shared {
+    /// Records on the device: those with a smaller number.
+    durable: AtomicU64,
+    /// The next segment could not be laid out.
+    spare_failed: Arc<AtomicBool>,
+}
 
 /// The kernel thread's end.
 pub struct JournalPort {
-    frames: Producer<u8>,
+    entries: Producer<u8>,
     samples: Producer<StageSample>,
-    scratch: Box<[u8]>,
+    shared: Arc<Shared>,
+    durability: Durability,
     seq: u64,
     strategy: WaitStrategy,
     /// Times the ring was full and the kernel thread had to wait.
@@ -34,10 +54,15 @@ pub struct JournalPort {
 /// What the journal thread did.
 #[derive(Clone, Debug)]
 pub struct JournalDone {
-    /// Bytes of the journal file.
+    /// Bytes of the journal's files.
     pub bytes: u64,
+    /// Records.
+    pub records: u64,
     /// Interface it was written through.
     pub backend: &'static str,
+    /// Hashes of the records, as [`super::hash::hash_run`] finds them in the files; `None` for a
+    /// continued journal, whose earlier records this thread did not see.
+    pub hashes: Option<RunHashes>,
     /// Error of the sample file, which never stops a run.
     pub sample_error: Option<String>,
 }
@@ -51,7 +76,7 @@ impl JournalThread {
     /// Waits until everything is written and synced. Drop the port first.
     ///
     /// # Errors
-    /// The first error of the journal file.
+    /// The first error of the journal.
     ///
     /// # Panics
     /// If the journal thread panicked: that is a bug, and goes on as one.
@@ -63,34 +88,95 @@ impl JournalThread {
     }
 }
 
-/// Creates the journal file and its thread.
+/// How a journal is written and by whom waited for.
+#[derive(Clone, Debug)]
+pub struct PortOptions {
+    /// File of the stage samples.
+    pub samples_path: PathBuf,
+    /// What an acknowledgement promises: strict for a venue that outlives the process.
+    pub durability: Durability,
+    /// Bytes of the ring.
+    pub ring_bytes: usize,
+    /// How the threads wait.
+    pub strategy: WaitStrategy,
+}
+
+/// Creates a journal in the folder `dir`, which exists and holds none, and starts its thread.
 ///
 /// # Errors
-/// If the file cannot be created.
+/// If the first segment cannot be created.
 ///
 /// # Panics
 /// If the operating system cannot start a thread.
 pub fn start(
-    path: &Path,
-    samples_path: PathBuf,
+    dir: &Path,
     config: &JournalConfig,
-    ring_bytes: usize,
-    strategy: WaitStrategy,
+    options: PortOptions,
 ) -> Result<(JournalPort, JournalThread), JournalError> {
-    let writer = Writer::create(path, config)?;
-    let largest = frame_bytes(RECORD_PAYLOAD_BYTES_MAX);
-    let (frames, frames_out) = RingBuffer::new(ring_bytes.max(4 * largest));
+    let writer_options = WriterOptions::new(config, options.durability, 1)?;
+    launch(dir, config, writer_options, options, &Recovered::default())
+}
+
+/// Recovers the journal in the folder `dir` and goes on writing it as `epoch`, which must be
+/// larger than any before; `visit` sees every record there is.
+///
+/// # Errors
+/// [`JournalError::Corrupt`] and the other errors of [`recover`]; as [`start`].
+///
+/// # Panics
+/// As [`start`].
+pub fn resume(
+    dir: &Path,
+    config: &JournalConfig,
+    options: PortOptions,
+    epoch: u32,
+    visit: impl FnMut(&ijk_journal::Frame<'_>) -> Result<(), JournalError>,
+) -> Result<(JournalPort, JournalThread, Recovered), JournalError> {
+    let writer_options = WriterOptions::new(config, options.durability, epoch)?;
+    let recovered = recover(&mut FsStorage::new(dir, config.backend)?, visit)?;
+    let (port, thread) = launch(dir, config, writer_options, options, &recovered)?;
+    Ok((port, thread, recovered))
+}
+
+fn launch(
+    dir: &Path,
+    config: &JournalConfig,
+    writer_options: WriterOptions,
+    options: PortOptions,
+    recovered: &Recovered,
+) -> Result<(JournalPort, JournalThread), JournalError> {
+    let storage = FsStorage::new(dir, config.backend)?;
+    let backend = storage.backend_name();
+    let shared = Arc::new(Shared::default());
+    let largest = ENTRY_BYTES + RECORD_PAYLOAD_BYTES_MAX;
+    let (entries, entries_out) = RingBuffer::new(options.ring_bytes.max(4 * largest));
     let (samples, samples_out) = RingBuffer::new(SAMPLE_SLOTS);
-    let handle = std::thread::Builder::new()
-        .name("ijk-journal".to_string())
-        .spawn(move || run(writer, frames_out, samples_out, &samples_path, strategy))
-        .expect("Condition failed: the system can start a thread.");
+    let body = Body {
+        entries: entries_out,
+        samples: samples_out,
+        samples_path: options.samples_path,
+        strategy: options.strategy,
+        shared: Arc::clone(&shared),
+        backend,
+        hasher: (recovered.next_seq == 0).then(RunHasher::default),
+    };
+    let handle = match options.durability {
+        Durability::Buffered => body.spawn(Writer::resume(storage, writer_options, recovered)?),
+        Durability::Strict => {
+            let cold = FsStorage::new(dir, config.backend)?;
+            let spares = ColdSpares::start(storage, cold, Arc::clone(&shared.spare_failed))
+                .expect("Condition failed: the system can start a thread.");
+            body.spawn(Writer::resume(spares, writer_options, recovered)?)
+        }
+    };
+    shared.durable.store(recovered.next_seq, Ordering::Release);
     let port = JournalPort {
-        frames,
+        entries,
         samples,
-        scratch: vec![0u8; largest].into_boxed_slice(),
-        seq: 0,
-        strategy,
+        shared,
+        durability: options.durability,
+        seq: recovered.next_seq,
+        strategy: options.strategy,
         stalls: 0,
         samples_dropped: 0,
         failed: false,
@@ -101,24 +187,36 @@ pub fn start(
 impl JournalPort {
     /// Appends one record. Waits while the ring is full; after the journal thread has died it
     /// returns false for ever, and the caller must stop trading.
+    ///
+    /// # Panics
+    /// If the payload is longer than [`RECORD_PAYLOAD_BYTES_MAX`]: the caller's own invariant.
     #[must_use]
     pub fn append(&mut self, now: RecvTs, kind: RecordKind, payload: &[u8]) -> bool {
+        assert!(payload.len() <= RECORD_PAYLOAD_BYTES_MAX, "payload of {} bytes", payload.len());
         if self.failed {
             return false;
         }
-        let len = encode_frame(&mut self.scratch, self.seq, now.0, kind, payload);
-        self.seq += 1;
+        let mut head = [0; ENTRY_BYTES];
+        head[..8].copy_from_slice(&now.0.to_le_bytes());
+        head[8..10].copy_from_slice(&(payload.len() as u16).to_le_bytes());
+        head[10] = kind as u8;
+        let len = ENTRY_BYTES + payload.len();
         let mut waiter = Waiter::new(self.strategy);
         loop {
-            if let Ok(mut chunk) = self.frames.write_chunk(len) {
+            if let Ok(mut chunk) = self.entries.write_chunk(len) {
                 let (first, second) = chunk.as_mut_slices();
-                let split = first.len();
-                first.copy_from_slice(&self.scratch[..split]);
-                second.copy_from_slice(&self.scratch[split..len]);
+                if second.is_empty() {
+                    first[..ENTRY_BYTES].copy_from_slice(&head);
+                    first[ENTRY_BYTES..].copy_from_slice(payload);
+                } else {
+                    let bytes = head.iter().chain(payload);
+                    first.iter_mut().chain(second).zip(bytes).for_each(|(to, from)| *to = *from);
+                }
                 chunk.commit_all();
+                self.seq += 1;
                 return true;
             }
-            if self.frames.is_abandoned() {
+            if self.entries.is_abandoned() {
                 self.failed = true;
                 return false;
             }
@@ -134,9 +232,57 @@ impl JournalPort {
         }
     }
 
-    /// Returns the number of records appended.
+    /// Returns the number of records appended, earlier ones of a continued journal included: the
+    /// number of the next record.
     pub fn frames(&self) -> u64 {
         self.seq
+    }
+
+    /// Returns how many records are on the device: those with a smaller number. Of a buffered
+    /// journal it moves at the end only.
+    pub fn durable_seq(&self) -> u64 {
+        self.shared.durable.load(Ordering::Acquire)
+    }
+
+    /// Waits until the first `seq` records are on the device, as [`JournalPort::frames`] counts
+    /// them. Returns false if the journal died before. A buffered journal promises nothing and
+    /// is not waited for.
+    #[must_use]
+    pub fn wait_durable(&mut self, seq: u64) -> bool {
+        assert!(seq <= self.seq, "record {seq} was never appended");
+        let mut waiter = Waiter::new(self.strategy);
+        loop {
+            // Asked before the watermark: what was done before the end is then seen.
+            let gone = self.entries.is_abandoned();
+            if self.durable_seq() >= seq {
+                return true;
+            }
+            if gone || self.failed {
+                self.failed = true;
+                return false;
+            }
+            if self.durability == Durability::Buffered {
+                return true;
+            }
+            waiter.wait();
+        }
+    }
+
+    /// Returns what an acknowledgement promises.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Returns the share of the ring that is in use, 0 to 1.
+    pub fn ring_use(&self) -> f64 {
+        let capacity = self.entries.buffer().capacity();
+        1.0 - self.entries.slots() as f64 / capacity as f64
+    }
+
+    /// Returns whether the next segment could not be laid out (a full device, for one): the
+    /// journal will die when it needs it.
+    pub fn spare_failed(&self) -> bool {
+        self.shared.spare_failed.load(Ordering::Acquire)
     }
 
     /// Returns whether the journal is lost.
@@ -145,54 +291,136 @@ impl JournalPort {
     }
 }
 
-fn run(
-    mut writer: Writer,
-    mut frames: Consumer<u8>,
-    mut samples: Consumer<StageSample>,
-    samples_path: &Path,
+/// The journal thread.
+struct Body {
+    entries: Consumer<u8>,
+    samples: Consumer<StageSample>,
+    samples_path: PathBuf,
     strategy: WaitStrategy,
-) -> Result<JournalDone, JournalError> {
-    let mut sample_file = std::fs::File::create(samples_path).map(std::io::BufWriter::new);
-    let mut sample_error = None;
-    let mut waiter = Waiter::new(match strategy {
-        // A cold thread never spins beside the hot one.
-        WaitStrategy::Spin => WaitStrategy::Yield,
-        other => other,
-    });
-    loop {
-        // Asked before the rings are emptied: what was pushed before the end is then seen.
-        let last_round = frames.is_abandoned();
-        let mut moved = false;
-        while let Some(len) = Some(frames.slots().min(CHUNK_BYTES)).filter(|&n| n > 0) {
-            let Ok(chunk) = frames.read_chunk(len) else { break };
-            let (first, second) = chunk.as_slices();
-            writer.append_bytes(first)?;
-            writer.append_bytes(second)?;
-            chunk.commit_all();
-            moved = true;
-        }
-        while let Ok(sample) = samples.pop() {
-            if let Ok(file) = &mut sample_file
-                && let Err(error) = file.write_all(&sample.to_bytes())
-            {
-                sample_error.get_or_insert(error.to_string());
+    shared: Arc<Shared>,
+    backend: &'static str,
+    hasher: Option<RunHasher>,
+}
+
+impl Body {
+    fn spawn<S: Storage + Send + 'static>(
+        self,
+        writer: Writer<S>,
+    ) -> JoinHandle<Result<JournalDone, JournalError>> {
+        std::thread::Builder::new()
+            .name("ijk-journal".to_string())
+            .spawn(move || self.run(writer))
+            .expect("Condition failed: the system can start a thread.")
+    }
+
+    fn run<S: Storage>(mut self, mut writer: Writer<S>) -> Result<JournalDone, JournalError> {
+        let mut file = std::fs::File::create(&self.samples_path).map(std::io::BufWriter::new);
+        let mut sample_error = None;
+        let mut waiter = Waiter::new(match self.strategy {
+            // A cold thread never spins beside the hot one.
+            WaitStrategy::Spin => WaitStrategy::Yield,
+            other => other,
+        });
+        let mut scratch = Vec::with_capacity(ENTRY_BYTES + RECORD_PAYLOAD_BYTES_MAX);
+        loop {
+            // Asked before the rings are emptied: what was pushed before the end is then seen.
+            let last_round = self.entries.is_abandoned();
+            let moved = self.move_entries(&mut writer, &mut scratch)?;
+            while let Ok(sample) = self.samples.pop() {
+                if let Ok(file) = &mut file
+                    && let Err(error) = file.write_all(&sample.to_bytes())
+                {
+                    sample_error.get_or_insert(error.to_string());
+                }
+            }
+            if moved {
+                waiter.reset();
+            } else if last_round {
+                break;
+            } else {
+                waiter.wait();
             }
         }
-        if moved {
-            waiter.reset();
-        } else if last_round {
-            break;
-        } else {
-            waiter.wait();
-        }
-    }
-    match sample_file.and_then(|mut f| f.flush()) {
-        Ok(()) => {}
-        Err(error) => {
+        if let Err(error) = file.and_then(|mut f| f.flush()) {
             sample_error.get_or_insert(error.to_string());
         }
+        let finished = writer.finish()?;
+        self.shared.durable.store(finished.records, Ordering::Release);
+        Ok(JournalDone {
+            bytes: finished.bytes,
+            records: finished.records,
+            backend: self.backend,
+            hashes: self.hasher.map(|h| h.finish(&finished.sha256)),
+            sample_error,
+        })
     }
-    let backend = writer.backend_name();
-    let finished = writer.finish()?;
-    Ok(JournalDone { bytes: finished.bytes, backend, sample_error })
+
+    /// Writes what is in the ring; of a strict journal, all that gathered during the last sync
+    /// becomes one group. Returns whether there was anything.
+    fn move_entries<S: Storage>(
+        &mut self,
+        writer: &mut Writer<S>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<bool, JournalError> {
+        let mut moved = false;
+        while let Ok(chunk) = self.entries.read_chunk(self.entries.slots()) {
+            if chunk.is_empty() {
+                break;
+            }
+            let taken = take(&chunk, writer, self.hasher.as_mut(), scratch)?;
+            chunk.commit(taken);
+            moved = true;
+            // Nothing was promised of a buffered journal: its groups are as large as can be.
+            if writer.durability() == Durability::Strict {
+                let durable = writer.commit()?;
+                self.shared.durable.store(durable, Ordering::Release);
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// Gives whole entries at the start of `chunk` to the writer; returns their bytes.
+fn take<S: Storage>(
+    chunk: &ReadChunk<'_, u8>,
+    writer: &mut Writer<S>,
+    mut hasher: Option<&mut RunHasher>,
+    scratch: &mut Vec<u8>,
+) -> Result<usize, JournalError> {
+    let (first, second) = chunk.as_slices();
+    let mut at = 0;
+    while at < chunk.len() && at < CHUNK_BYTES {
+        let head = slice(first, second, at, ENTRY_BYTES, scratch);
+        let (ts, rest) = head.split_first_chunk().expect("Condition failed: an entry is whole.");
+        let ts = u64::from_le_bytes(*ts);
+        let len = usize::from(u16::from_le_bytes([rest[0], rest[1]]));
+        let kind = RecordKind::from_raw(rest[2]).expect("Condition failed: the kind was ours.");
+        let payload = slice(first, second, at + ENTRY_BYTES, len, scratch);
+        writer.append(ts, kind, payload)?;
+        if let Some(hasher) = &mut hasher {
+            hasher.output(kind, payload);
+        }
+        at += ENTRY_BYTES + len;
+    }
+    Ok(at)
+}
+
+/// Returns `len` bytes from `at` of two slices that belong together.
+fn slice<'a>(
+    first: &'a [u8],
+    second: &'a [u8],
+    at: usize,
+    len: usize,
+    scratch: &'a mut Vec<u8>,
+) -> &'a [u8] {
+    if at + len <= first.len() {
+        &first[at..at + len]
+    } else if at >= first.len() {
+        &second[at - first.len()..][..len]
+    } else {
+        scratch.clear();
+        scratch.extend_from_slice(&first[at..]);
+        scratch.extend_from_slice(&second[..len - (first.len() - at)]);
+        scratch
+    }
 }

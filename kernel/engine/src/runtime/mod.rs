@@ -16,6 +16,7 @@ pub mod journal_port;
 pub mod pump;
 pub mod replay;
 pub mod session;
+pub mod spares;
 pub mod socket;
 pub mod stages;
 pub mod wait;

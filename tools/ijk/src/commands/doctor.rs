@@ -6,6 +6,7 @@ use crate::files::{print_json, print_text};
 use crate::run_dir::KILL_LATCH;
 use crate::system;
 use ijk_core::config::{JournalBackend, JournalConfig};
+use ijk_journal::{Durability, JournalError, Writer};
 use serde_json::json;
 use std::fs::read_to_string;
 use std::path::Path;
@@ -78,13 +79,20 @@ fn clock() -> Check {
 }
 
 fn journal() -> Check {
-    let path = std::env::temp_dir().join(format!("ijk-doctor-{}.ijkj", std::process::id()));
-    let config = JournalConfig { backend: JournalBackend::Auto, ..JournalConfig::default() };
-    let result = ijk_journal::Writer::create(&path, &config).and_then(|w| {
-        let name = w.backend_name();
-        w.finish().map(|_| name)
+    let dir = std::env::temp_dir().join(format!("ijk-doctor-{}", std::process::id()));
+    let config = JournalConfig {
+        backend: JournalBackend::Auto,
+        segment_bytes: 1 << 16,
+        ..JournalConfig::default()
+    };
+    let made = std::fs::create_dir_all(&dir)
+        .map_err(|source| JournalError::Open { path: dir.clone(), source });
+    let result = made.and_then(|()| {
+        let writer = Writer::create(&dir, &config, Durability::Strict)?;
+        let name = writer.storage().backend_name();
+        writer.finish().map(|_| name)
     });
-    let _ = std::fs::remove_file(&path);
+    let _ = std::fs::remove_dir_all(&dir);
     match result {
         Ok(name) => check("journal", true, true, format!("writes and syncs through {name}")),
         Err(e) => check("journal", false, true, e.to_string()),

@@ -8,7 +8,7 @@ use crate::run_dir::RunDir;
 use ijk_core::features::FEATURE_NAMES;
 use ijk_core::forecast::HORIZONS;
 use ijk_core::record::{DecisionRecord, RecordKind};
-use ijk_journal::Reader;
+use ijk_journal::{Reader, RecoveryMode};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -19,7 +19,7 @@ use std::fmt::Write;
 pub fn run(args: &ExplainArgs) -> Result<(), Exit> {
     let dir = RunDir::open(&args.run)?;
     let corrupt = |e| Exit::new(exit::UNSAFE, e);
-    let mut reader = Reader::open(&dir.journal()).map_err(corrupt)?;
+    let mut reader = Reader::open(&dir.journal(), RecoveryMode::TornTail).map_err(corrupt)?;
     let header = Header::read(&mut reader)?;
     while let Some(frame) = reader.next().map_err(corrupt)? {
         if frame.kind != RecordKind::Decision {

@@ -6,54 +6,119 @@ use crate::files::{print_json, print_text};
 use crate::run_dir::RunDir;
 use ijk_core::record::{DecisionRecord, ParentRecord, RecordKind, RefusalRecord};
 use ijk_core::{CancelOrder, MarketEvent, NewOrder, VenueReport};
-use ijk_engine::runtime::hash::hash_run;
-use ijk_journal::{Frame, JournalError, Reader};
+use ijk_engine::runtime::hash::{RunHasher, RunHashes};
+use ijk_journal::{
+    Frame, JournalError, ReadStats, Reader, RecoveryMode, StreamHasher, Tail, segment_name,
+};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-/// Reads every frame of a run's journal and checks it.
-///
-/// # Errors
-/// 78 for any damage, with offset and kind; 1 for a whole journal of a run that did not end.
-pub fn verify(args: &RunArgs) -> Result<(), Exit> {
-    let dir = RunDir::open(&args.run)?;
-    let unsafe_to_use = |e: JournalError| Exit::new(exit::UNSAFE, e);
-    let mut reader = Reader::open(&dir.journal()).map_err(unsafe_to_use)?;
-    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
-    let mut last = None;
-    while let Some(frame) = reader.next().map_err(unsafe_to_use)? {
-        *kinds.entry(format!("{:?}", frame.kind)).or_default() += 1;
-        last = Some(frame.kind);
-    }
-    let frames: u64 = kinds.values().sum();
-    let complete = last == Some(RecordKind::End);
-    let hashes = hash_run(&dir.journal()).map_err(unsafe_to_use)?;
-    if args.json {
-        print_json(&json!({
-            "run": dir.root().display().to_string(), "frames": frames, "kinds": kinds,
-            "complete": complete, "journal_sha256": hashes.journal,
-            "decisions_sha256": hashes.decisions,
-        }));
-    } else {
-        print_text(&format!("{frames} frames, every checksum and sequence number right\n"));
-        for (kind, count) in &kinds {
-            print_text(&format!("  {kind:<12} {count}\n"));
-        }
-    }
-    if complete {
-        return Ok(());
-    }
-    Err(Exit::new(exit::CHECK, "the journal is whole, but the run did not end"))
+/// What `verify` found.
+struct Verified {
+    kinds: BTreeMap<String, u64>,
+    complete: bool,
+    hashes: RunHashes,
+    stats: ReadStats,
 }
 
-/// Prints frames, one line each.
+/// Reads all of a journal and checks it.
 ///
 /// # Errors
-/// 78 for damage; the frames before it are printed.
+/// 78 for corruption, with file and offset; 1 for a torn tail, or a whole journal of a run that
+/// did not end.
+pub fn verify(args: &RunArgs) -> Result<(), Exit> {
+    let dir = journal_dir(&args.run)?;
+    let found = read(&dir).map_err(|e| {
+        if args.json {
+            print_json(&json!({ "journal": dir.display().to_string(), "error": e.to_string() }));
+        }
+        Exit::new(exit::UNSAFE, e)
+    })?;
+    if args.json {
+        print_json(&as_json(&args.run, &found));
+    } else {
+        print_text(&as_text(&found));
+    }
+    match found.stats.tail {
+        Tail::Torn { segment, offset } => {
+            Err(Exit::new(exit::CHECK, JournalError::TornTail { segment, offset }))
+        }
+        Tail::Clean if found.complete => Ok(()),
+        Tail::Clean => Err(Exit::new(exit::CHECK, "the journal is whole, but the run did not end")),
+    }
+}
+
+/// Returns the folder (or single file) of the journal that `path` names: a run, a journal's own
+/// folder or a segment file.
+fn journal_dir(path: &Path) -> Result<PathBuf, Exit> {
+    if path.is_file() || path.join(segment_name(0)).exists() {
+        return Ok(path.to_path_buf());
+    }
+    Ok(RunDir::open(path)?.journal())
+}
+
+fn read(dir: &Path) -> Result<Verified, JournalError> {
+    let (mut stream, mut decisions) = (StreamHasher::default(), RunHasher::default());
+    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+    let mut last = None;
+    let mut reader = Reader::open(dir, RecoveryMode::TornTail)?;
+    while let Some(frame) = reader.next()? {
+        *kinds.entry(format!("{:?}", frame.kind)).or_default() += 1;
+        stream.record(frame.seq, frame.ts, frame.kind, frame.payload);
+        decisions.output(frame.kind, frame.payload);
+        last = Some(frame.kind);
+    }
+    let stats = *reader.stats();
+    let sha256 = stream.sha256();
+    if stats.seal.is_some_and(|seal| seal != sha256) {
+        let (segment, offset) = stats.end.unwrap_or_default();
+        let what = "the seal is of other records";
+        return Err(JournalError::Corrupt { segment, offset, seq: stats.records, what });
+    }
+    let complete = last == Some(RecordKind::End);
+    Ok(Verified { kinds, complete, hashes: decisions.finish(&sha256), stats })
+}
+
+fn as_json(run: &Path, found: &Verified) -> serde_json::Value {
+    let stats = &found.stats;
+    let torn = match stats.tail {
+        Tail::Clean => json!(null),
+        Tail::Torn { segment, offset } => {
+            json!({ "file": segment_name(segment), "offset": offset })
+        }
+    };
+    json!({
+        "run": run.display().to_string(), "segments": stats.segments, "groups": stats.groups,
+        "records": stats.records, "epoch": stats.epoch, "bytes": stats.bytes,
+        "sealed": stats.seal.is_some(), "torn_tail": torn, "kinds": found.kinds,
+        "complete": found.complete, "journal_sha256": found.hashes.journal,
+        "decisions_sha256": found.hashes.decisions,
+    })
+}
+
+fn as_text(found: &Verified) -> String {
+    let stats = &found.stats;
+    let sealed = if stats.seal.is_some() { "sealed" } else { "not sealed" };
+    let mut text = format!(
+        "{} records in {} groups, {} segments, {} bytes; epoch {}, {sealed}; every checksum, \
+         number and link right\n",
+        stats.records, stats.groups, stats.segments, stats.bytes, stats.epoch
+    );
+    for (kind, count) in &found.kinds {
+        text.push_str(&format!("  {kind:<12} {count}\n"));
+    }
+    text
+}
+
+/// Prints records, one line each.
+///
+/// # Errors
+/// 78 for corruption; the records before it are printed.
 pub fn dump(args: &JournalDumpArgs) -> Result<(), Exit> {
-    let dir = RunDir::open(&args.run)?;
+    let dir = journal_dir(&args.run)?;
     let unsafe_to_use = |e: JournalError| Exit::new(exit::UNSAFE, e);
-    let mut reader = Reader::open(&dir.journal()).map_err(unsafe_to_use)?;
+    let mut reader = Reader::open(&dir, RecoveryMode::TornTail).map_err(unsafe_to_use)?;
     let mut printed = 0;
     while let Some(frame) = reader.next().map_err(unsafe_to_use)? {
         let market = frame.kind == RecordKind::Market;

@@ -160,10 +160,13 @@ fn trade(
         Arc::new(Counters::create(&dir.counters()).map_err(|e| Exit::output(&dir.counters(), e))?);
     let (mut port, journal) = journal_port::start(
         &dir.journal(),
-        dir.samples(),
         &config.journal,
-        config.runtime.journal_ring_bytes,
-        config.runtime.wait,
+        journal_port::PortOptions {
+            samples_path: dir.samples(),
+            durability: ijk_journal::Durability::Buffered,
+            ring_bytes: config.runtime.journal_ring_bytes,
+            strategy: config.runtime.wait,
+        },
     )
     .map_err(|e| Exit::new(exit::UNSAFE, e))?;
     let text = serde_json::to_vec(header).map_err(|e| Exit::new(exit::BUG, e))?;

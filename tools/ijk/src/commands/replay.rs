@@ -8,7 +8,7 @@ use crate::progress;
 use crate::run_dir::RunDir;
 use ijk_engine::runtime::hash::hash_run;
 use ijk_engine::runtime::replay::{Difference, ReplayOutcome, replay};
-use ijk_journal::Reader;
+use ijk_journal::{Reader, RecoveryMode};
 use serde_json::json;
 
 /// Replays a run's journal.
@@ -18,7 +18,7 @@ use serde_json::json;
 pub fn run(args: &RunArgs) -> Result<(), Exit> {
     let dir = RunDir::open(&args.run)?;
     let corrupt = |e| Exit::new(exit::UNSAFE, e);
-    let mut reader = Reader::open(&dir.journal()).map_err(corrupt)?;
+    let mut reader = Reader::open(&dir.journal(), RecoveryMode::Strict).map_err(corrupt)?;
     let header = Header::read(&mut reader)?;
     let mut kernel = header.kernel()?;
     let bar = progress::bar(None, "replay", args.json);

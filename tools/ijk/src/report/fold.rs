@@ -10,7 +10,7 @@ use ijk_core::record::{
     DecisionReason, DecisionRecord, ParentRecord, ParentStatus, RecordKind, RefusalRecord,
 };
 use ijk_core::{CancelOrder, MarketEvent, NewOrder, ReportKind, Side, VenueReport};
-use ijk_journal::{Frame, JournalError, Reader};
+use ijk_journal::{Frame, Reader, RecoveryMode};
 use ijk_market::Book;
 use ijk_risk::RiskCode;
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ struct Fold<'a> {
 /// (a crash) is folded as far as it goes.
 pub fn fold(dir: &RunDir, tables: &mut Tables) -> Result<Folded, Exit> {
     let corrupt = |e| Exit::new(exit::UNSAFE, e);
-    let mut reader = Reader::open(&dir.journal()).map_err(corrupt)?;
+    let mut reader = Reader::open(&dir.journal(), RecoveryMode::TornTail).map_err(corrupt)?;
     let header = Header::read(&mut reader)?;
     let depths = header.depths();
     let books =
@@ -118,12 +118,8 @@ pub fn fold(dir: &RunDir, tables: &mut Tables) -> Result<Folded, Exit> {
         clock_ns: 0,
         peak_usd: 0.0,
     };
-    loop {
-        match reader.next() {
-            Ok(Some(frame)) => state.frame(&frame)?,
-            Ok(None) | Err(JournalError::TornTail { .. }) => break,
-            Err(error) => return Err(corrupt(error)),
-        }
+    while let Some(frame) = reader.next().map_err(corrupt)? {
+        state.frame(&frame)?;
     }
     state.equity_point(state.clock_ns)?;
     for record in std::mem::take(&mut state.out.parents) {

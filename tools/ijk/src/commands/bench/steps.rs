@@ -5,11 +5,11 @@ use super::measure::{Result1, calls};
 use crate::exit::Exit;
 use ijk_core::config::{JournalBackend, JournalConfig};
 use ijk_core::features::FEATURE_COUNT;
-use ijk_core::record::{DecisionRecord, ParentRecord, RecordKind, RefusalRecord};
+use ijk_core::record::{DecisionRecord, ParentRecord, RefusalRecord};
 use ijk_core::{CancelOrder, Config, MarketEvent, NewOrder, RecvTs};
 use ijk_engine::{Input, Kernel, KernelParts, NoProbe, Outputs};
 use ijk_infer::{Encoder, EncoderState, Weights};
-use ijk_journal::{Writer, encode_frame, frame_bytes};
+use ijk_journal::{Durability, JournalError, Writer};
 use ijk_market::{Book, FeatureEngine};
 use ijk_risk::Approved;
 use std::hint::black_box;
@@ -155,25 +155,30 @@ pub fn ring() -> Result1 {
     )
 }
 
-/// One market record encoded, checksummed and handed to the writer's block buffer (plain writes
-/// to a temporary file, blocks of 256 KiB).
+/// One market record encoded, checksummed, hashed and put into the writer's group; full groups
+/// (256 KiB) go to a temporary file by plain writes, nothing waits for the device.
 pub fn journal(rows: &Rows) -> Result<Result1, Exit> {
-    let path = std::env::temp_dir().join(format!("ijk-bench-{}.ijkj", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("ijk-bench-{}", std::process::id()));
     let config = JournalConfig { backend: JournalBackend::Plain, ..JournalConfig::default() };
-    let fail = |e: ijk_journal::JournalError| Exit::output(&path, e);
-    Writer::create(&path, &config).map_err(fail)?;
-    let n = rows.records.len().min(HOT_RECORDS_MAX);
-    let reset = || {
-        let frame = vec![0u8; frame_bytes(size_of::<MarketEvent>())];
-        (Writer::create(&path, &config).ok(), frame)
+    let create = || -> Result<Writer, JournalError> {
+        let open = |source| JournalError::Open { path: dir.clone(), source };
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).map_err(open)?;
+        Writer::create(&dir, &config, Durability::Buffered)
     };
-    let result = calls("journal.append", n, reset, |(writer, frame), i| {
-        let ev = &rows.records[i];
-        let len = encode_frame(frame, i as u64, ev.ts_receive.0, RecordKind::Market, ev.as_bytes());
-        if let Some(writer) = writer {
-            let _ = black_box(writer.append_bytes(&frame[..len]));
-        }
-    });
-    let _ = std::fs::remove_file(&path);
+    create().map_err(|e| Exit::output(&dir, e))?;
+    let n = rows.records.len().min(HOT_RECORDS_MAX);
+    let result = calls(
+        "journal.append",
+        n,
+        || create().ok(),
+        |writer, i| {
+            let ev = &rows.records[i];
+            if let Some(writer) = writer {
+                let _ = black_box(writer.append_record(ev.ts_receive.0, ev));
+            }
+        },
+    );
+    let _ = std::fs::remove_dir_all(&dir);
     Ok(result)
 }

@@ -1,0 +1,218 @@
+//! Groups and segments: what one commit writes, and the block a segment file begins with.
+
+use crate::canary::{self, Bug};
+use crate::error::JournalError;
+use crate::frame::{HEADER_BYTES, Head, Salt, checked_crc, frame_bytes, u32_at, u64_at};
+use ijk_core::record::RecordKind;
+
+/// First bytes of every segment file.
+pub const MAGIC: [u8; 8] = *b"IJKJ0002";
+/// Groups begin and end at multiples of this, so that no acknowledged byte is ever rewritten.
+pub const GROUP_ALIGN: usize = 4096;
+/// Bytes of the largest group.
+pub const GROUP_BYTES_MAX: usize = 1 << 24;
+/// Bytes of the frame every group begins with.
+pub(crate) const GROUP_HEAD_BYTES: usize = frame_bytes(GROUP_PAYLOAD_BYTES);
+/// Bytes of the head of a group that is a seal.
+pub(crate) const SEAL_BYTES: usize = frame_bytes(SEAL_PAYLOAD_BYTES);
+/// Offset of the first group of a segment.
+pub(crate) const FIRST_GROUP: u64 = GROUP_ALIGN as u64;
+
+/// Kind of the frame a group begins with; no kind of record.
+const KIND_GROUP: u8 = 0xf0;
+const GROUP_PAYLOAD_BYTES: usize = 24;
+const SEAL_PAYLOAD_BYTES: usize = GROUP_PAYLOAD_BYTES + 32;
+
+/// The frame a group begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupHead {
+    pub salt: Salt,
+    /// Number of the group's first record.
+    pub first_seq: u64,
+    /// Checksum of the last record before the group; 0 before the first.
+    pub prev_crc: u32,
+    /// Bytes of the group with head and padding.
+    pub bytes: u32,
+    /// Records in it.
+    pub records: u32,
+    /// Checksum of its last record; `prev_crc` for a group without one.
+    pub last_crc: u32,
+    /// Records on the device when the group was written.
+    pub durable: u64,
+    /// SHA-256 of the record stream so far, in a seal.
+    pub seal: Option<[u8; 32]>,
+}
+
+impl GroupHead {
+    /// Returns the bytes of the head itself.
+    pub fn head_bytes(&self) -> usize {
+        if self.seal.is_some() { SEAL_BYTES } else { GROUP_HEAD_BYTES }
+    }
+
+    /// Encodes the head at the start of `buf`.
+    pub fn encode(&self, buf: &mut [u8]) {
+        let mut payload = [0; SEAL_PAYLOAD_BYTES];
+        payload[..4].copy_from_slice(&self.bytes.to_le_bytes());
+        payload[4..8].copy_from_slice(&self.records.to_le_bytes());
+        payload[8..12].copy_from_slice(&self.last_crc.to_le_bytes());
+        payload[16..24].copy_from_slice(&self.durable.to_le_bytes());
+        let mut len = GROUP_PAYLOAD_BYTES;
+        if let Some(sha256) = self.seal {
+            payload[12] = 1;
+            payload[GROUP_PAYLOAD_BYTES..].copy_from_slice(&sha256);
+            len = SEAL_PAYLOAD_BYTES;
+        }
+        let head = Head {
+            payload_len: len,
+            kind: KIND_GROUP,
+            seq: self.first_seq,
+            ts: 0,
+            salt: self.salt,
+            prev_crc: self.prev_crc,
+        };
+        head.encode(buf, &payload[..len]);
+    }
+
+    /// Reads the head at the start of `bytes`; `None` unless it is whole and of this layout.
+    /// Whether it belongs here is for the caller to compare.
+    pub fn parse(bytes: &[u8]) -> Option<GroupHead> {
+        let head = Head::parse(bytes)?;
+        let len = head.payload_len;
+        if head.kind != KIND_GROUP || !matches!(len, GROUP_PAYLOAD_BYTES | SEAL_PAYLOAD_BYTES) {
+            return None;
+        }
+        let frame = bytes.get(..head.frame_bytes())?;
+        checked_crc(frame)?;
+        let payload = head.payload(frame);
+        let mut seal = None;
+        if let Some(sha256) = payload[GROUP_PAYLOAD_BYTES..].first_chunk() {
+            seal = Some(*sha256);
+        }
+        let group = GroupHead {
+            salt: head.salt,
+            first_seq: head.seq,
+            prev_crc: head.prev_crc,
+            bytes: u32_at(payload, 0),
+            records: u32_at(payload, 4),
+            last_crc: u32_at(payload, 8),
+            durable: u64_at(payload, 16),
+            seal,
+        };
+        let align = if canary::planted(Bug::UnpaddedGroup) { 8 } else { GROUP_ALIGN };
+        let bytes = group.bytes as usize;
+        let sound = bytes >= group.head_bytes()
+            && bytes <= GROUP_BYTES_MAX
+            && bytes.is_multiple_of(align)
+            && u32_at(payload, 12) == u32::from(seal.is_some());
+        sound.then_some(group)
+    }
+
+    /// Returns whether the head is of this place.
+    pub fn is_of(&self, salt: Salt) -> bool {
+        self.salt == salt || canary::planted(Bug::NoSalt)
+    }
+
+    /// Returns whether the group goes on where the records before it ended.
+    pub fn continues(&self, chain: u32, seq: u64) -> bool {
+        self.first_seq == seq && (self.prev_crc == chain || canary::planted(Bug::NoChain))
+    }
+
+    /// Checks every byte of the group behind its head.
+    ///
+    /// # Errors
+    /// What is wrong, and where in the group.
+    pub fn check(&self, group: &[u8]) -> Result<(), (usize, &'static str)> {
+        let (mut at, mut chain) = (self.head_bytes(), self.prev_crc);
+        for i in 0..u64::from(self.records) {
+            let rest = &group[at..];
+            let Some(head) = Head::parse(rest) else { return Err((at, "no record here")) };
+            let Some(frame) = rest.get(..head.frame_bytes()) else {
+                return Err((at, "record longer than its group"));
+            };
+            let Some(crc) = checked_crc(frame) else {
+                return Err((at, "checksum does not match"));
+            };
+            let wrong = if head.salt != self.salt && !canary::planted(Bug::NoSalt) {
+                Some("record of another segment or epoch")
+            } else if head.prev_crc != chain && !canary::planted(Bug::NoChain) {
+                Some("record does not follow the one before it")
+            } else if head.seq != self.first_seq + i {
+                Some("sequence number out of order")
+            } else if RecordKind::from_raw(head.kind).is_none() {
+                Some("unknown kind of record")
+            } else if !head.padding_is_zero(frame) {
+                Some("padding is not zero")
+            } else {
+                None
+            };
+            if let Some(what) = wrong {
+                return Err((at, what));
+            }
+            chain = crc;
+            at += head.frame_bytes();
+        }
+        if chain != self.last_crc && !canary::planted(Bug::NoChain) {
+            return Err((0, "the group does not end with the record its head names"));
+        }
+        match is_zero(&group[at..]) {
+            true => Ok(()),
+            false => Err((at, "padding of the group is not zero")),
+        }
+    }
+}
+
+/// The block a segment file begins with; written and forced to the device before any group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentHead {
+    pub salt: Salt,
+    /// Bytes of the whole file as it was laid out.
+    pub segment_bytes: u64,
+}
+
+impl SegmentHead {
+    /// Returns the block.
+    pub fn encode(&self) -> [u8; GROUP_ALIGN] {
+        let mut block = [0; GROUP_ALIGN];
+        block[..8].copy_from_slice(&MAGIC);
+        block[12..16].copy_from_slice(&self.salt.segment.to_le_bytes());
+        block[16..20].copy_from_slice(&self.salt.epoch.to_le_bytes());
+        block[24..32].copy_from_slice(&self.segment_bytes.to_le_bytes());
+        let crc = crc32c::crc32c(&block[12..]);
+        block[8..12].copy_from_slice(&crc.to_le_bytes());
+        block
+    }
+
+    /// Reads the block of segment file `segment`. `Ok(None)` for one that is not whole.
+    ///
+    /// # Errors
+    /// [`JournalError::Version`] for a journal of another format.
+    pub fn parse(block: &[u8], segment: u32) -> Result<Option<SegmentHead>, JournalError> {
+        if block.len() >= 8 && block[..4] == MAGIC[..4] && block[..8] != MAGIC {
+            let mut found = [0; 4];
+            found.copy_from_slice(&block[4..8]);
+            if found.iter().all(u8::is_ascii_digit) {
+                let found = String::from_utf8_lossy(&found).into_owned();
+                return Err(JournalError::Version { segment, found });
+            }
+        }
+        if block.len() < GROUP_ALIGN || block[..8] != MAGIC {
+            return Ok(None);
+        }
+        let crc = crc32c::crc32c(&block[12..GROUP_ALIGN]);
+        if u32_at(block, 8) != crc && !canary::planted(Bug::AcceptBadCrc) {
+            return Ok(None);
+        }
+        let salt = Salt { epoch: u32_at(block, 16), segment: u32_at(block, 12) };
+        let head = SegmentHead { salt, segment_bytes: u64_at(block, 24) };
+        Ok((salt.segment == segment).then_some(head))
+    }
+}
+
+/// Returns whether all bytes are zero.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    let (chunks, rest) = bytes.as_chunks::<64>();
+    chunks.iter().all(|c| *c == [0; 64]) && rest.iter().all(|&b| b == 0)
+}
+
+const _: () = assert!(GROUP_HEAD_BYTES == HEADER_BYTES + GROUP_PAYLOAD_BYTES);
+const _: () = assert!(GROUP_HEAD_BYTES == 64 && SEAL_BYTES == 96);
