@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: the command under test, real data where it is, parents files.
 
+pub mod sim;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

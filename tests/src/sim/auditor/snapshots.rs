@@ -1,0 +1,102 @@
+//! The broker's answers, put together item by item as they reach the process.
+
+use super::Auditor;
+use super::layout::{item, short, signed, unsigned};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An answer that is not complete yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Building {
+    connection: u64,
+    begun: Option<u64>,
+    items: Vec<Vec<u8>>,
+}
+
+impl Building {
+    /// Returns whether an answer has begun and not ended.
+    pub fn is_open(&self) -> bool {
+        self.begun.is_some()
+    }
+}
+
+/// A complete answer.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    /// When its begin reached the process.
+    pub begun: u64,
+    /// Ids of the orders it lists.
+    pub ids: BTreeSet<u64>,
+}
+
+impl Auditor {
+    pub(super) fn on_item(&mut self, connection: u64, body: &[u8]) {
+        match body[item::KIND] {
+            item::BEGIN => {
+                let items = Vec::new();
+                self.snapshot = Building { connection, begun: Some(self.at), items };
+            }
+            item::END => self.on_end(connection, signed(body, item::QTY)),
+            _ if self.snapshot.connection == connection => self.snapshot.items.push(body.to_vec()),
+            _ => {}
+        }
+    }
+
+    fn on_end(&mut self, connection: u64, count: i64) {
+        let building = std::mem::take(&mut self.snapshot);
+        let Some(begun) = building.begun.filter(|_| building.connection == connection) else {
+            return;
+        };
+        if building.items.len() as i64 != count {
+            return;
+        }
+        self.reconciled = Some(connection);
+        let mut ids = BTreeSet::new();
+        let mut listed = BTreeMap::new();
+        self.foreign_open.clear();
+        for body in &building.items {
+            let id = unsigned(body, item::ID, 8);
+            let instrument = short(body, item::INSTRUMENT);
+            let side = body[item::SIDE];
+            match body[item::KIND] {
+                item::EXECUTION => {
+                    let exec_id = unsigned(body, item::EXEC, 8);
+                    listed.insert(exec_id, ());
+                    self.book(id, exec_id, instrument, side, signed(body, item::QTY));
+                }
+                item::ORDER => {
+                    ids.insert(id);
+                    let working = body[item::STATUS] == 0;
+                    if let Some(o) = self.sent.get_mut(&id) {
+                        o.ended |= !working;
+                        o.filled = o.filled.max(signed(body, item::FILLED)).min(o.qty);
+                    } else if working && id != 0 {
+                        let leaves = signed(body, item::LEAVES);
+                        self.foreign_open.insert(id, (instrument, side, leaves));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.answers.push(Answer { begun, ids });
+    }
+
+    /// Returns whether the answers so far prove that the broker never had the order: two
+    /// complete ones that began after it left, far enough apart, and no report of it.
+    pub(super) fn proven_absent(&self, id: u64) -> bool {
+        let Some(sent) = self.sent.get(&id) else { return true };
+        if sent.reported {
+            return false;
+        }
+        let after = &self.answers[sent.answers_before.min(self.answers.len())..];
+        let without: Vec<u64> =
+            after.iter().filter(|a| !a.ids.contains(&id)).map(|a| a.begun).collect();
+        match (without.first(), without.last()) {
+            // A tenth is left for clocks that do not run alike.
+            (Some(&first), Some(&last)) => {
+                after.iter().all(|a| !a.ids.contains(&id))
+                    && last - first >= self.limits.absent_quiet_ns / 10 * 9
+            }
+            _ => false,
+        }
+    }
+}
