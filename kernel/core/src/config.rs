@@ -1,10 +1,11 @@
 //! Every setting of the kernel. Each has a default; unknown keys are refused. Units stand in the
 //! names.
 
+pub use crate::risk_config::RiskConfig;
 use serde::{Deserialize, Serialize};
 
 /// All settings of one run; one TOML file.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Run.
@@ -25,8 +26,39 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// Journal.
     pub journal: JournalConfig,
+    /// A venue that outlives the process.
+    pub venue: VenueConfig,
     /// Overrides of instrument definitions, by symbol.
     pub instrument: Vec<InstrumentConfig>,
+}
+
+impl Default for Config {
+    /// The settings of a run against the simulated exchange. Its risk profile must not reach a
+    /// real venue and cannot: the command line builds the settings of a real venue from
+    /// [`Config::for_real_venue`], and a `[risk]` section that is read without a profile is
+    /// completed from [`RiskConfig::default`], the strict one.
+    fn default() -> Self {
+        Config { risk: RiskConfig::simulation(), ..Config::for_real_venue() }
+    }
+}
+
+impl Config {
+    /// Returns the defaults of a run that sends orders to a real venue, paper accounts included.
+    pub fn for_real_venue() -> Config {
+        Config {
+            run: RunConfig::default(),
+            features: FeatureConfig::default(),
+            sizing: SizingConfig::default(),
+            execution: ExecutionConfig::default(),
+            risk: RiskConfig::default(),
+            sim: SimConfig::default(),
+            fees: FeeConfig::default(),
+            runtime: RuntimeConfig::default(),
+            journal: JournalConfig::default(),
+            venue: VenueConfig::default(),
+            instrument: Vec::new(),
+        }
+    }
 }
 
 /// What one run is.
@@ -140,57 +172,6 @@ impl Default for ExecutionConfig {
             participation_max: 0.20,
             child_patience_ms: 5_000,
             no_new_before_close_s: 600,
-        }
-    }
-}
-
-/// Limits of the pre-trade gate. A limit that is zero, negative or not a number refuses
-/// everything it governs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RiskConfig {
-    /// Largest child, whole units (shares, coins).
-    pub max_order_qty: i64,
-    /// Largest child, dollars.
-    pub max_order_notional_usd: f64,
-    /// Largest distance of a limit price from the mid, basis points.
-    pub price_collar_bps: f64,
-    /// Largest position of one instrument with working orders at worst case, dollars.
-    pub max_position_notional_usd: f64,
-    /// Largest sum of absolute positions with working orders at worst case, dollars.
-    pub max_gross_notional_usd: f64,
-    /// Loss of the day (realised, unrealised, fees) from which only reducing orders pass, dollars.
-    pub reduce_only_loss_usd: f64,
-    /// Loss of the day at which trading halts until a person clears it, dollars.
-    pub halt_loss_usd: f64,
-    /// New orders a second.
-    pub max_orders_per_s: u32,
-    /// New orders at once on top of the rate.
-    pub order_burst: u32,
-    /// A second order equal in instrument, side, quantity and price within this is a duplicate,
-    /// milliseconds.
-    pub duplicate_window_ms: u64,
-    /// Oldest quote an order may be priced on, milliseconds.
-    pub quote_max_age_ms: u64,
-    /// Largest number of working orders.
-    pub max_open_orders: u32,
-}
-
-impl Default for RiskConfig {
-    fn default() -> Self {
-        RiskConfig {
-            max_order_qty: 10_000,
-            max_order_notional_usd: 200_000.0,
-            price_collar_bps: 100.0,
-            max_position_notional_usd: 1_000_000.0,
-            max_gross_notional_usd: 2_000_000.0,
-            reduce_only_loss_usd: 20_000.0,
-            halt_loss_usd: 30_000.0,
-            max_orders_per_s: 10,
-            order_burst: 20,
-            duplicate_window_ms: 500,
-            quote_max_age_ms: 10_000,
-            max_open_orders: 100,
         }
     }
 }
@@ -379,6 +360,61 @@ impl Default for JournalConfig {
             backend: JournalBackend::Auto,
             block_bytes: 1 << 18,
             segment_bytes: 64 << 20,
+        }
+    }
+}
+
+/// When an order for a venue that outlives the process may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboxMode {
+    /// When its intent is on the device.
+    Strict,
+    /// At once, while its intent is being written: the boot epoch, which is on the device,
+    /// reserves every id of this run, and after a crash the venue is asked for all of them. Only
+    /// for venues that list every order of the day and refuse an id they have seen.
+    ReservedRange,
+}
+
+/// How a venue that outlives the process is kept track of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VenueConfig {
+    /// When an order may leave.
+    pub outbox: OutboxMode,
+    /// An order or cancel without an answer for this long is UNKNOWN, milliseconds.
+    pub ack_timeout_ms: u64,
+    /// A request for the venue's account without a complete answer for this long is made again,
+    /// milliseconds.
+    pub snapshot_timeout_ms: u64,
+    /// Time between two comparisons of the accounts while all is well, milliseconds.
+    pub reconcile_interval_ms: u64,
+    /// An order the venue does not list counts as never arrived after two answers at least this
+    /// far apart, milliseconds.
+    pub absent_quiet_ms: u64,
+    /// An intent that waited this long for the journal is withdrawn instead of sent,
+    /// milliseconds.
+    pub intent_age_max_ms: u64,
+    /// Time between two signs of life on the link, milliseconds; two missed break it.
+    pub heartbeat_ms: u64,
+    /// A feed without any record for this long blocks new orders, milliseconds.
+    pub feed_silence_max_ms: u64,
+    /// A jump of the clock by this much between two looks blocks new orders, milliseconds.
+    pub clock_step_max_ms: u64,
+}
+
+impl Default for VenueConfig {
+    fn default() -> Self {
+        VenueConfig {
+            outbox: OutboxMode::Strict,
+            ack_timeout_ms: 2_000,
+            snapshot_timeout_ms: 5_000,
+            reconcile_interval_ms: 30_000,
+            absent_quiet_ms: 30_000,
+            intent_age_max_ms: 1_000,
+            heartbeat_ms: 1_000,
+            feed_silence_max_ms: 2_000,
+            clock_step_max_ms: 50,
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod num;
 pub mod order;
 pub mod record;
+pub mod risk_config;
 pub mod session;
 pub mod time;
 

@@ -1,6 +1,9 @@
-//! One instrument's account: position at average cost, fees, mark, working quantity.
+//! One instrument's account: position at average cost, fees, mark, working quantity, latches.
 
-use ijk_core::{Instrument, Px, Qty, Side};
+use crate::limits::{Limits, Rules};
+use crate::watch::Watch;
+use crate::window::WindowSum;
+use ijk_core::{Instrument, ParentId, Px, Qty, Side};
 
 /// The arithmetic does not hold the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +30,24 @@ pub(crate) struct Account {
     pub working: [i64; 2],
     /// Last valid mid, `None` after an invalid one.
     pub mark: Option<Px>,
+    /// What working buys can cost, money units.
+    pub reserved: i128,
+    /// Working orders of each side.
+    pub open: [u32; 2],
+    /// Result since the position was last flat, fees in.
+    trip: i128,
+    /// Adverse slippage of the recent fills, money units.
+    pub slippage: WindowSum,
+    /// Recent entries, and the parent of the last one.
+    pub entries: WindowSum,
+    pub entry_parent: ParentId,
+    /// Which limits made the instrument reduce-only for the run: slippage, entries.
+    pub slippage_latched: bool,
+    pub entry_latched: bool,
+    pub watch: Watch,
+    pub rules: Rules,
     /// Cost of the open position, its sign; money units.
-    cost: i128,
+    pub cost: i128,
     /// Value of the open position at the mark, at cost where there is none.
     value: i128,
     pub realised: i128,
@@ -36,9 +55,19 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(instrument: Instrument) -> Account {
+    pub(crate) fn new(instrument: Instrument, rules: Rules, limits: &Limits) -> Account {
         Account {
             instrument,
+            reserved: 0,
+            open: [0; 2],
+            trip: 0,
+            slippage: WindowSum::new(limits.slippage_window_ns),
+            entries: WindowSum::new(limits.entry_window_ns),
+            entry_parent: ParentId(0),
+            slippage_latched: limits.slippage.is_none() || limits.slippage_window_ns == 0,
+            entry_latched: false,
+            watch: Watch::new(),
+            rules,
             position: 0,
             working: [0; 2],
             mark: None,
@@ -61,7 +90,7 @@ impl Account {
     /// Most long and most short positions that working orders can lead to, with `extra` more of
     /// `side`.
     pub(crate) fn worst_with(&self, side: Side, extra: i64) -> Result<(i64, i64), Overflow> {
-        let mut working = self.working;
+        let mut working = if bug!(WorkingNotCounted) { [0; 2] } else { self.working };
         let of_side = &mut working[side as usize];
         *of_side = of_side.checked_add(extra).ok_or(Overflow)?;
         let long = self.position.checked_add(working[Side::Bid as usize]).ok_or(Overflow)?;
@@ -105,8 +134,15 @@ impl Account {
         Ok(())
     }
 
-    /// Applies a fill at average cost. On overflow nothing has changed.
-    pub(crate) fn fill(&mut self, side: Side, px: Px, qty: Qty, fee: i128) -> Result<(), Overflow> {
+    /// Applies a fill at average cost; returns the result of the round trip that it ended, if it
+    /// ended one. On overflow of the amounts nothing has changed.
+    pub(crate) fn fill(
+        &mut self,
+        side: Side,
+        px: Px,
+        qty: Qty,
+        fee: i128,
+    ) -> Result<Option<i128>, Overflow> {
         assert!(qty.0 > 0 && px.0 > 0, "the ledger checks fills before it applies them");
         let unit = self.instrument.qty_unit_e9;
         let sign = side.sign();
@@ -123,12 +159,42 @@ impl Account {
             let closing = i128::from(closing);
             self.cost / held * closing + self.cost % held * closing / held
         };
+        let ends_trip = closing > 0 && i128::from(closing) == held;
         let sign = i128::from(sign);
-        self.realised += -sign * closed - released;
+        let result = -sign * closed - released;
+        self.realised += result;
         self.cost += sign * opened - released;
         self.fees += fee;
+        self.trip += result - fee;
         self.position = position;
         assert!(self.position != 0 || self.cost == 0, "a flat position has no cost");
+        self.revalue()?;
+        Ok(ends_trip.then(|| core::mem::take(&mut self.trip)))
+    }
+
+    /// Adds a fee that became known after its execution.
+    pub(crate) fn add_fee(&mut self, fee: i128) {
+        self.fees += fee;
+        self.trip -= fee;
+    }
+
+    /// Takes over what an earlier run left.
+    pub(crate) fn adopt(
+        &mut self,
+        position: i64,
+        cost: i128,
+        realised: i128,
+        fees: i128,
+    ) -> Result<(), Overflow> {
+        let sane = |v: i128| v.unsigned_abs() <= AMOUNT_MAX;
+        let signs_agree = cost.signum() * i128::from(position.signum()) >= 0;
+        let flat = position != 0 || cost == 0;
+        if !(sane(cost) && sane(realised) && sane(fees) && signs_agree && flat) {
+            return Err(Overflow);
+        }
+        position.checked_abs().ok_or(Overflow)?;
+        (self.position, self.cost, self.realised, self.fees) = (position, cost, realised, fees);
+        self.trip = 0;
         self.revalue()
     }
 }
@@ -137,10 +203,13 @@ impl Account {
 mod tests {
     use super::*;
     use ijk_core::Symbol;
+    use ijk_core::config::RiskConfig;
     use proptest::prelude::*;
 
     fn account() -> Account {
-        Account::new(Instrument::us_equity(Symbol::new("T").unwrap()))
+        let config = RiskConfig::simulation();
+        let instrument = Instrument::us_equity(Symbol::new("T").unwrap());
+        Account::new(instrument, Rules::new(&config, &instrument), &Limits::new(&config))
     }
 
     const USD: i128 = 1_000_000_000_000_000_000;

@@ -1,14 +1,18 @@
 //! The gate: every control, in one fixed order.
 
-use crate::account::{Account, Overflow, amount};
-use crate::limits::{self, COLLAR_UNITS_PER_ONE, Limits};
-use crate::recent::{Recency, RecentExecs, RecentOrders, Throttle};
+use crate::account::{Account, amount};
+use crate::alarms::Alarms;
+use crate::execs::RecentExecs;
+use crate::limits::{self, COLLAR_UNITS_PER_ONE, Limits, Rules};
+use crate::recent::{RecentOrders, Throttle};
+use crate::window::WindowCount;
 use crate::working::WorkingOrders;
 use crate::{Approved, RiskCode, RiskConfigError};
 use ijk_core::config::RiskConfig;
 use ijk_core::num::E9;
 use ijk_core::record::Level;
-use ijk_core::{Instrument, InstrumentId, NewOrder, OrderType, Px, RecvTs, Side};
+use ijk_core::time::NS_PER_S;
+use ijk_core::{Instrument, InstrumentId, NewOrder, OrderType, Px, RecvTs, Side, TimeInForce};
 
 /// What an order is priced on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,16 +47,38 @@ pub struct Gate {
     pub(crate) accounts: Vec<Account>,
     pub(crate) working: WorkingOrders,
     pub(crate) execs: RecentExecs,
-    recent: RecentOrders,
-    throttle: Throttle,
+    pub(crate) recent: RecentOrders,
+    pub(crate) throttle: Throttle,
+    pub(crate) cancel_throttle: Throttle,
+    /// Times of the orders accepted last.
+    pub(crate) minute: WindowCount,
+    pub(crate) last_order: Option<RecvTs>,
+    /// Orders accepted, cancels that left, fills booked.
+    pub(crate) messages: u64,
+    pub(crate) fills: u64,
+    pub(crate) ratio_alarmed: bool,
+    pub(crate) entries_today: u32,
     pub(crate) state: TradingState,
+    /// Set of `Block` bits.
+    pub(crate) blocks: u8,
+    pub(crate) market_wide_level: u8,
+    pub(crate) alarms: Alarms,
     /// Highest client order id accepted: ids rise, so this one number knows every id used.
     pub(crate) client_id_max: u64,
-    now: RecvTs,
+    pub(crate) now: RecvTs,
+    /// When the feed last said anything.
+    pub(crate) feed_last: RecvTs,
+    pub(crate) feed_alarmed: bool,
     /// Sum of the accounts' profits, money units.
     pub(crate) profit: i128,
     pub(crate) peak: i128,
     pub(crate) drawdown_max: i128,
+    /// Paid for buys and fees today, money units.
+    pub(crate) spent: i128,
+    pub(crate) losers_run: u32,
+    pub(crate) rejects_run: u32,
+    /// Disagreements with the venue; see `ledger`.
+    pub(crate) mismatches: u32,
 }
 
 impl Gate {
@@ -64,18 +90,35 @@ impl Gate {
     pub fn new(config: &RiskConfig, instruments: &[Instrument]) -> Result<Gate, RiskConfigError> {
         limits::validate(instruments)?;
         let limits = Limits::new(config);
+        let account = |i: &Instrument| Account::new(*i, Rules::new(config, i), &limits);
         let mut gate = Gate {
-            accounts: instruments.iter().map(|i| Account::new(*i)).collect(),
+            accounts: instruments.iter().map(account).collect(),
             working: WorkingOrders::new(),
             execs: RecentExecs::new(),
-            recent: RecentOrders::new(limits.duplicate_window_ns),
+            recent: RecentOrders::new(),
             throttle: Throttle::new(limits.orders_per_s, limits.order_burst),
+            cancel_throttle: Throttle::new(limits.cancels_per_s, limits.cancel_burst),
+            minute: WindowCount::new(60 * NS_PER_S),
+            last_order: None,
+            messages: 0,
+            fills: 0,
+            ratio_alarmed: false,
+            entries_today: 0,
             state: TradingState::Active,
+            blocks: 0,
+            market_wide_level: 0,
+            alarms: Alarms::new(),
             client_id_max: 0,
             now: RecvTs(0),
+            feed_last: RecvTs(0),
+            feed_alarmed: false,
             profit: 0,
             peak: 0,
             drawdown_max: 0,
+            spent: 0,
+            losers_run: 0,
+            rejects_run: 0,
+            mismatches: 0,
             limits,
         };
         gate.judge_profit();
@@ -85,10 +128,11 @@ impl Gate {
     /// Lets `order` pass or says why not. On success its worst case counts as exposure until the
     /// venue reports otherwise.
     ///
-    /// The order of the controls is fixed, so one order always gets the same code: state,
-    /// identity, fields, session, quote, size, value, collar, state again (the quote is a mark
-    /// and may trip the loss limit), reduce-only, exposure, open orders, self-match, duplicates,
-    /// rate. Only an accepted order spends rate and duplicate window.
+    /// The order of the controls is fixed, so one order always gets the same code: state, blocks
+    /// of the account, identity, lists and blocks of the instrument, fields, session, quote, size,
+    /// value, collar, state again (the quote is a mark and may trip the loss limit), reduce-only,
+    /// short sales, cash, exposure, open orders, self-match, duplicates, rates, entries. Only an
+    /// accepted order spends rates, windows and counts.
     ///
     /// Client order ids must rise: an id at or below the highest accepted one is refused as a
     /// duplicate, which makes the check exact over the whole run in eight bytes.
@@ -102,23 +146,35 @@ impl Gate {
         quote: &Quote,
     ) -> Result<Approved<NewOrder>, RiskCode> {
         self.check_state()?;
+        self.check_blocks()?;
         self.check_identity(now, &order)?;
+        self.check_lists(&order)?;
         self.check_fields(now, &order)?;
         let mid = self.check_quote(now, quote)?;
         let priced = self.check_size_and_price(&order, quote)?;
         self.mark(order.instrument.index(), Some(mid));
         self.check_state()?;
-        self.check_exposure(&order, mid, priced)?;
+        self.check_exposure(&order, quote, mid, priced)?;
         self.check_traffic(now, &order)?;
-
-        let account = &mut self.accounts[order.instrument.index()];
-        // Cannot overflow: `check_exposure` added the same quantity to a position.
-        account.working[order.side as usize] += order.qty.0;
-        self.working.insert(&order);
-        self.recent.push(now, &order);
-        self.throttle.take_one();
-        self.client_id_max = order.client_order_id.0;
+        self.accept(now, &order, priced);
         Ok(Approved::new(order))
+    }
+
+    /// Books an order that passed.
+    fn accept(&mut self, now: RecvTs, order: &NewOrder, priced: Px) {
+        // First: it asks what the position was before the order.
+        self.count_entry(now, order);
+        let account = &mut self.accounts[order.instrument.index()];
+        // Neither can overflow: `check_exposure` and `check_size_and_price` did the same sums.
+        account.working[order.side as usize] += order.qty.0;
+        account.open[order.side as usize] += 1;
+        if order.side == Side::Bid {
+            let unit = account.instrument.qty_unit_e9;
+            account.reserved += amount(unit, priced.0, order.qty.0).unwrap_or(0);
+        }
+        self.working.insert(order, priced);
+        self.count_order(now, order);
+        self.client_id_max = order.client_order_id.0;
     }
 
     fn check_state(&self) -> Result<(), RiskCode> {
@@ -149,6 +205,17 @@ impl Gate {
         Ok(())
     }
 
+    fn check_lists(&self, o: &NewOrder) -> Result<(), RiskCode> {
+        let rules = &self.accounts[o.instrument.index()].rules;
+        if !rules.allowed {
+            return Err(RiskCode::NotAllowed);
+        }
+        if rules.restricted {
+            return Err(RiskCode::Restricted);
+        }
+        self.check_instrument_blocks(o.instrument.index())
+    }
+
     fn check_fields(&self, now: RecvTs, o: &NewOrder) -> Result<(), RiskCode> {
         let instrument = &self.accounts[o.instrument.index()].instrument;
         if o.qty.0 <= 0 {
@@ -164,10 +231,22 @@ impl Gate {
             OrderType::Limit if o.px.0 % instrument.tick.0 != 0 => return Err(RiskCode::OffTick),
             OrderType::Limit => {}
         }
+        if o.tif == TimeInForce::Gtc && !self.limits.allow_gtc {
+            return Err(RiskCode::TimeInForce);
+        }
         if !instrument.session.contains(now.0) {
             return Err(RiskCode::OutOfSession);
         }
+        if self.ends_within(o.instrument, now, self.limits.eod_no_new_ns) {
+            return Err(RiskCode::EndOfDay);
+        }
         Ok(())
+    }
+
+    /// Whether the instrument's session ends within `ns`.
+    pub(crate) fn ends_within(&self, instrument: InstrumentId, now: RecvTs, ns: u64) -> bool {
+        let session = self.accounts[instrument.index()].instrument.session;
+        now.plus_ns(ns).0 >= session.close_ns
     }
 
     /// Returns the mid, rounded down to 1e-9.
@@ -188,6 +267,10 @@ impl Gate {
         if age_max == 0 || now.since_ns(q.ts) > age_max {
             return Err(RiskCode::StaleQuote);
         }
+        let silence_max = self.limits.feed_heartbeat_ns;
+        if silence_max == 0 || now.since_ns(self.feed_last.max(q.ts)) > silence_max {
+            return Err(RiskCode::FeedSilent);
+        }
         let mid = (i128::from(q.bid.px.0) + i128::from(q.ask.px.0)) / 2;
         Ok(Px(mid as i64))
     }
@@ -195,12 +278,10 @@ impl Gate {
     /// Returns the price the order is valued at: the most it can cost or move. A market order
     /// is valued at the far touch plus the collar, a sell at no less than the bid.
     fn check_size_and_price(&self, o: &NewOrder, q: &Quote) -> Result<Px, RiskCode> {
-        let unit = self.accounts[o.instrument.index()].instrument.qty_unit_e9;
-        let limit = i128::from(self.limits.order_qty) * i128::from(E9);
-        if i128::from(o.qty.0) * i128::from(unit) > limit {
-            return Err(RiskCode::OrderQty);
-        }
-        let collar = self.limits.collar.ok_or(RiskCode::PriceCollar)?;
+        self.check_size(o)?;
+        let twice_mid = i128::from(q.bid.px.0) + i128::from(q.ask.px.0);
+        let low = twice_mid < 2 * i128::from(self.limits.low_price);
+        let collar = self.limits.collar[usize::from(low)].ok_or(RiskCode::PriceCollar)?;
         let far = match o.side {
             Side::Bid => q.ask.px,
             Side::Ask => q.bid.px,
@@ -218,91 +299,45 @@ impl Gate {
         let unit = self.accounts[o.instrument.index()].instrument.qty_unit_e9;
         let value = amount(unit, priced.0, o.qty.0).map_err(|_| RiskCode::Overflow)?;
         match self.limits.order_notional {
+            Some(limit) if bug!(OffByOneNotional) && value >= limit => {
+                return Err(RiskCode::OrderNotional);
+            }
             Some(limit) if value <= limit => {}
             _ => return Err(RiskCode::OrderNotional),
         }
         // |px - mid| / mid <= collar, with mid = (bid + ask) / 2 and both sides times two.
-        let twice_mid = i128::from(q.bid.px.0) + i128::from(q.ask.px.0);
-        let twice_distance = (2 * i128::from(reference.0) - twice_mid).abs();
+        let twice_distance = 2 * i128::from(reference.0) - twice_mid;
         let allowed = twice_mid.checked_mul(collar).ok_or(RiskCode::Overflow)?;
-        if twice_distance * COLLAR_UNITS_PER_ONE > allowed {
+        let below = twice_distance < 0 && bug!(CollarOneSided);
+        if !below && twice_distance.abs() * COLLAR_UNITS_PER_ONE > allowed {
             return Err(RiskCode::PriceCollar);
         }
-        Ok(priced)
+        match self.accounts[o.instrument.index()].watch.band {
+            Some((low, high)) if reference < low || reference > high => Err(RiskCode::LuldBand),
+            _ => Ok(priced),
+        }
     }
 
-    fn check_exposure(&self, o: &NewOrder, mid: Px, priced: Px) -> Result<(), RiskCode> {
+    fn check_size(&self, o: &NewOrder) -> Result<(), RiskCode> {
         let account = &self.accounts[o.instrument.index()];
-        if !account.reduces(o.side, o.qty.0) {
-            if self.state == TradingState::ReduceOnly {
-                return Err(RiskCode::ReduceOnly);
-            }
-            if self.accounts.iter().any(|a| a.mark.is_none() && exposed(a)) {
-                return Err(RiskCode::MissingMark);
-            }
+        let whole_e9 = i128::from(o.qty.0) * i128::from(account.instrument.qty_unit_e9);
+        let limit = self.limits.order_qty.saturating_add(i64::from(bug!(OffByOneQty)));
+        if whole_e9 > i128::from(limit) * i128::from(E9) {
+            return Err(RiskCode::OrderQty);
         }
-        let overflow = |_: Overflow| RiskCode::Overflow;
-        let before = account.worst_abs_with(o.side, 0).map_err(overflow)?;
-        let after = account.worst_abs_with(o.side, o.qty.0).map_err(overflow)?;
-        let position_limit = self.limits.position.ok_or(RiskCode::PositionLimit)?;
-        let gross_limit = self.limits.gross.ok_or(RiskCode::GrossLimit)?;
-        if after <= before {
-            // Worst case does not grow. Refusing it would lock a position in that a moved
-            // price has carried over the limit.
-            return Ok(());
+        match account.rules.adv_max_e9 {
+            None => Err(RiskCode::AdvUnknown),
+            Some(max) if whole_e9 > max => Err(RiskCode::AdvShare),
+            Some(_) => Ok(()),
         }
-        let unit = account.instrument.qty_unit_e9;
-        let own = amount(unit, mid.max(priced).0, after).map_err(overflow)?;
-        if own > position_limit {
-            return Err(RiskCode::PositionLimit);
-        }
-        let others = self.gross_except(Some(o.instrument.index())).map_err(overflow)?;
-        match own.checked_add(others) {
-            Some(gross) if gross <= gross_limit => Ok(()),
-            Some(_) => Err(RiskCode::GrossLimit),
-            None => Err(RiskCode::Overflow),
-        }
-    }
-
-    fn check_traffic(&mut self, now: RecvTs, o: &NewOrder) -> Result<(), RiskCode> {
-        if self.working.len() >= self.limits.open_orders {
-            return Err(RiskCode::OpenOrders);
-        }
-        if self.working.would_self_match(o) {
-            return Err(RiskCode::SelfMatch);
-        }
-        match self.recent.judge(now, o) {
-            Recency::New => {}
-            Recency::Duplicate => return Err(RiskCode::DuplicateOrder),
-            Recency::Unknown => return Err(RiskCode::MessageRate),
-        }
-        self.throttle.refill(now);
-        if !self.throttle.has_one() {
-            return Err(RiskCode::MessageRate);
-        }
-        Ok(())
-    }
-
-    /// Worst-case exposure of all instruments but one, at their marks.
-    pub(crate) fn gross_except(&self, skip: Option<usize>) -> Result<i128, Overflow> {
-        let mut sum = 0i128;
-        for (index, a) in self.accounts.iter().enumerate() {
-            if Some(index) == skip {
-                continue;
-            }
-            let worst = a.worst_abs_with(Side::Bid, 0)?;
-            let px = a.mark.map_or(0, |m| m.0);
-            let value = amount(a.instrument.qty_unit_e9, px, worst)?;
-            sum = sum.checked_add(value).ok_or(Overflow)?;
-        }
-        Ok(sum)
     }
 
     /// Takes the mid of an instrument as its mark and judges the day's loss. A mid that is not a
     /// positive finite number makes the mark unknown: until the next valid one an open position
     /// of the instrument stops all new risk. An unknown instrument is ignored.
     pub fn on_mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: f64) {
-        self.now = self.now.max(now);
+        self.see_time(now);
+        self.hear_feed(now);
         let px = Px::from_f64(mid).filter(|p| p.0 > 0);
         self.mark(instrument.index(), px);
     }
@@ -323,34 +358,41 @@ impl Gate {
         }
     }
 
-    /// Compares the day's result with the loss limits; latches.
+    /// Compares the day's result and the runs of losers, rejects and disagreements with their
+    /// limits; latches.
     pub(crate) fn judge_profit(&mut self) {
         self.peak = self.peak.max(self.profit);
         self.drawdown_max = self.drawdown_max.max(self.peak - self.profit);
         let lost = |limit: Option<i128>| limit.is_none_or(|l| self.profit <= -l);
-        if lost(self.limits.halt_loss) {
+        let fell = self.limits.drawdown.is_none_or(|l| self.peak - self.profit >= l);
+        let runs = self.losers_run >= self.limits.losers
+            || self.rejects_run >= self.limits.rejects
+            || self.mismatches >= self.limits.halt_mismatches;
+        if lost(self.limits.halt_loss) || fell || runs {
             self.degrade(TradingState::Halted);
         } else if lost(self.limits.reduce_only_loss) {
             self.degrade(TradingState::ReduceOnly);
         }
     }
 
-    /// Moves the state down; never up.
-    pub(crate) fn degrade(&mut self, to: TradingState) {
-        self.state = self.state.max(to);
-    }
-
-    pub(crate) fn see_time(&mut self, now: RecvTs) {
-        self.now = self.now.max(now);
+    /// Takes over from `config` every limit that is stricter than the one in force, at once. It
+    /// never raises one: a raise takes a new run. Sector numbers and the lengths of the slippage
+    /// and entry windows stay.
+    pub fn tighten(&mut self, config: &RiskConfig) {
+        self.limits.tighten(config);
+        for account in &mut self.accounts {
+            let rules = Rules::new(config, &account.instrument);
+            account.rules.tighten(&rules);
+            account.slippage_latched |= self.limits.slippage.is_none();
+        }
+        self.throttle.tighten(config.max_orders_per_s, config.order_burst);
+        self.cancel_throttle.tighten(config.max_cancels_per_s, config.cancel_burst);
+        self.judge_profit();
     }
 
     /// Latches the kill switch. The caller cancels what works; see [`Gate::working_orders`].
     pub fn kill(&mut self, now: RecvTs) {
-        self.now = self.now.max(now);
+        self.see_time(now);
         self.degrade(TradingState::Killed);
     }
-}
-
-fn exposed(a: &Account) -> bool {
-    a.position != 0 || a.working != [0, 0]
 }

@@ -14,18 +14,45 @@
 
 #![forbid(unsafe_code)]
 
+/// Whether a planted bug is active; `false` at compile time without the feature `canary`.
+macro_rules! bug {
+    ($name:ident) => {{
+        #[cfg(feature = "canary")]
+        let active = crate::canary::is(crate::canary::Bug::$name);
+        #[cfg(not(feature = "canary"))]
+        let active = false;
+        active
+    }};
+}
+
 mod account;
+mod adopt;
+mod alarms;
 mod approved;
+mod blocks;
+mod booking;
+#[cfg(feature = "canary")]
+pub mod canary;
 mod code;
+mod data;
+pub mod egress;
+mod execs;
+mod exposure;
 mod gate;
 mod ledger;
 mod limits;
 mod recent;
+mod traffic;
 mod view;
+mod watch;
+mod window;
 mod working;
 
 pub use approved::Approved;
+pub use blocks::InstrumentBlock;
 pub use code::RiskCode;
+pub use data::MarketState;
+pub use egress::EgressGate;
 pub use gate::{Gate, Quote, TradingState};
 pub use ledger::LedgerError;
 pub use limits::RiskConfigError;

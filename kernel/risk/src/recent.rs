@@ -1,7 +1,7 @@
-//! What the gate remembers of the recent past: order rate, equal orders, execution ids.
+//! What the gate remembers of the recent past: order rate, equal orders.
 
 use ijk_core::time::NS_PER_S;
-use ijk_core::{ExecId, InstrumentId, NewOrder, OrderType, Px, Qty, RecvTs, Side};
+use ijk_core::{InstrumentId, NewOrder, OrderType, Px, Qty, RecvTs, Side};
 
 /// A token bucket in virtual time, exact: the level counts orders times 1e9, so `rate` orders a
 /// second refill `rate` units a nanosecond. Any span of T seconds passes at most
@@ -23,13 +23,22 @@ impl Throttle {
 
     pub(crate) fn refill(&mut self, now: RecvTs) {
         let elapsed = self.last.map_or(0, |t| now.since_ns(t));
-        let gained = elapsed.saturating_mul(self.rate);
+        let rate = if bug!(ThrottleRefillsDouble) { 2 * self.rate } else { self.rate };
+        let gained = elapsed.saturating_mul(rate);
         self.level = self.level.saturating_add(gained).min(self.capacity);
         self.last = Some(self.last.map_or(now, |t| t.max(now)));
     }
 
     pub(crate) fn has_one(&self) -> bool {
         self.level >= NS_PER_S
+    }
+
+    /// Lowers rate and burst; never raises them.
+    pub(crate) fn tighten(&mut self, rate: u32, burst: u32) {
+        let lower = Throttle::new(rate, burst);
+        self.rate = self.rate.min(lower.rate);
+        self.capacity = self.capacity.min(lower.capacity);
+        self.level = self.level.min(self.capacity);
     }
 
     pub(crate) fn take_one(&mut self) {
@@ -56,7 +65,13 @@ struct RecentOrder {
 pub(crate) struct RecentOrders {
     ring: Vec<RecentOrder>,
     next: usize,
-    window_ns: u64,
+}
+
+/// How many equal orders within which time are too many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EqualOrders {
+    pub count: u32,
+    pub window_ns: u64,
 }
 
 /// What the ring knows of an order.
@@ -69,23 +84,28 @@ pub(crate) enum Recency {
 }
 
 impl RecentOrders {
-    pub(crate) fn new(window_ns: u64) -> RecentOrders {
-        RecentOrders { ring: Vec::with_capacity(RECENT_ORDER_COUNT_MAX), next: 0, window_ns }
+    pub(crate) fn new() -> RecentOrders {
+        RecentOrders { ring: Vec::with_capacity(RECENT_ORDER_COUNT_MAX), next: 0 }
     }
 
-    pub(crate) fn judge(&self, now: RecvTs, o: &NewOrder) -> Recency {
-        if self.window_ns == 0 {
-            return Recency::Duplicate; // an unset window refuses
+    /// Whether fewer than `count` equal orders passed within the window; unset values refuse.
+    pub(crate) fn judge(&self, now: RecvTs, o: &NewOrder, w: EqualOrders) -> Recency {
+        if w.window_ns == 0 || w.count == 0 {
+            return Recency::Duplicate;
         }
-        let inside = |r: &&RecentOrder| now.since_ns(r.ts) <= self.window_ns;
-        let equal = |r: &RecentOrder| {
+        if w.count as usize > RECENT_ORDER_COUNT_MAX {
+            return Recency::New; // more than the ring, and so the rate, ever holds
+        }
+        let inside = |r: &&RecentOrder| now.since_ns(r.ts) <= w.window_ns;
+        let equal = |r: &&RecentOrder| {
             r.instrument == o.instrument
                 && r.side == o.side
                 && r.order_type == o.order_type
                 && r.qty == o.qty
                 && r.px == o.px
         };
-        if self.ring.iter().filter(inside).any(equal) {
+        let count = self.ring.iter().filter(equal).filter(inside).take(w.count as usize).count();
+        if count == w.count as usize {
             return Recency::Duplicate;
         }
         // The slot that would be overwritten holds the oldest order once the ring is full.
@@ -114,105 +134,9 @@ impl RecentOrders {
     }
 }
 
-/// Execution ids remembered for the detection of repeated fills.
-const EXEC_ID_COUNT_MAX: usize = 4_096;
-const EXEC_SLOTS: usize = 2 * EXEC_ID_COUNT_MAX;
-
-/// The last 4,096 execution ids: open addressing with linear probing, and a ring that says which
-/// one to forget.
-#[derive(Debug)]
-pub(crate) struct RecentExecs {
-    slots: Vec<u64>,
-    ring: Vec<u64>,
-    next: usize,
-}
-
-fn home(id: u64) -> usize {
-    // Fibonacci hashing (Knuth, TAOCP vol. 3, 6.4).
-    (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % EXEC_SLOTS
-}
-
-impl RecentExecs {
-    pub(crate) fn new() -> RecentExecs {
-        RecentExecs { slots: vec![0; EXEC_SLOTS], ring: vec![0; EXEC_ID_COUNT_MAX], next: 0 }
-    }
-
-    /// Remembers the id; returns whether it is new. Zero is never remembered.
-    pub(crate) fn insert(&mut self, id: ExecId) -> bool {
-        assert!(id.0 != 0, "the ledger refuses fills without an execution id");
-        let at = self.probe(id.0);
-        if self.slots[at] == id.0 {
-            return false;
-        }
-        let forgotten = core::mem::replace(&mut self.ring[self.next], id.0);
-        self.next = (self.next + 1) % EXEC_ID_COUNT_MAX;
-        if forgotten != 0 {
-            self.forget(forgotten);
-        }
-        let at = self.probe(id.0);
-        self.slots[at] = id.0;
-        true
-    }
-
-    /// Slot of `id`, or the empty slot where it would go.
-    fn probe(&self, id: u64) -> usize {
-        let mut at = home(id);
-        while self.slots[at] != 0 && self.slots[at] != id {
-            at = (at + 1) % EXEC_SLOTS;
-        }
-        at
-    }
-
-    /// Backward-shift deletion: no tombstones, so probes stay short for ever.
-    fn forget(&mut self, id: u64) {
-        let mut hole = self.probe(id);
-        assert!(self.slots[hole] == id, "the ring names what the table holds");
-        let mut at = hole;
-        loop {
-            at = (at + 1) % EXEC_SLOTS;
-            let Some(moved) = Some(self.slots[at]).filter(|&v| v != 0) else { break };
-            let wish = home(moved);
-            let stays =
-                (at + EXEC_SLOTS - wish) % EXEC_SLOTS < (at + EXEC_SLOTS - hole) % EXEC_SLOTS;
-            if !stays {
-                self.slots[hole] = moved;
-                hole = at;
-            }
-        }
-        self.slots[hole] = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-    use std::collections::VecDeque;
-
-    proptest! {
-        /// Equals a queue of the last 4,096 distinct ids, searched from end to end.
-        #[test]
-        fn exec_ids_equal_naive(
-            seed in any::<u64>(),
-            span in prop::sample::select(vec![50u64, 5_000, 9_000, u64::MAX]),
-        ) {
-            let mut fast = RecentExecs::new();
-            let mut naive: VecDeque<u64> = VecDeque::new();
-            let mut x = seed | 1;
-            for _ in 0..6_000 {
-                x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
-                let id = (x >> 11) % span + 1;
-                let fresh = !naive.contains(&id);
-                if fresh {
-                    naive.push_back(id);
-                    if naive.len() > EXEC_ID_COUNT_MAX {
-                        naive.pop_front();
-                    }
-                }
-                prop_assert_eq!(fast.insert(ExecId(id)), fresh);
-            }
-        }
-    }
 
     #[test]
     fn throttle_passes_burst_then_rate() {

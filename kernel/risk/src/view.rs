@@ -26,7 +26,7 @@ impl Gate {
 
     /// Returns the worst-case exposure of all instruments at their marks, dollars.
     pub fn gross_exposure_usd(&self) -> f64 {
-        self.gross_except(None).map_or(f64::INFINITY, usd)
+        self.gross().map_or(f64::INFINITY, usd)
     }
 
     /// Returns the result of the day: realised and unrealised, fees taken off, dollars. A

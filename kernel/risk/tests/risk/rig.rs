@@ -36,6 +36,14 @@ pub fn wide() -> RiskConfig {
         duplicate_window_ms: 1,
         quote_max_age_ms: 1_000,
         max_open_orders: 256,
+        max_open_orders_per_side: 256,
+        price_collar_hard_bps: 5_000.0,
+        max_net_notional_usd: 1e9,
+        max_drawdown_usd: 1e9,
+        max_order_equity_fraction: 1e6,
+        adv_qty_default: i64::MAX,
+        max_orders_per_min: 1_024,
+        ..RiskConfig::simulation()
     }
 }
 

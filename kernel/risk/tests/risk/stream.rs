@@ -278,6 +278,7 @@ fn configs() -> impl Strategy<Value = RiskConfig> {
             duplicate_window_ms: 300,
             quote_max_age_ms: 400,
             max_open_orders: open,
+            ..RiskConfig::simulation()
         };
         match which {
             0 => base,

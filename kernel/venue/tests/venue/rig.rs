@@ -47,6 +47,7 @@ pub fn approve(order: NewOrder, instrument: &Instrument) -> Approved<NewOrder> {
         duplicate_window_ms: 1,
         quote_max_age_ms: 1,
         max_open_orders: 1,
+        ..RiskConfig::simulation()
     };
     let open = Instrument { session: Session::ALWAYS, ..*instrument };
     let table = vec![open; order.instrument.index() + 1];
