@@ -68,12 +68,10 @@ impl Gate {
     }
 
     /// Takes over an instrument's account: position, cost, realised result, fees. The loss limits
-    /// go on from them, and settled cash is less by the cost of a long position and the fees.
-    ///
-    /// # Errors
-    /// [`LedgerError::Overflow`] where the item is no account of a known instrument or its
-    /// numbers contradict each other; trading is then halted.
-    pub fn adopt_account(&mut self, item: &CarryItem) -> Result<(), LedgerError> {
+    /// go on from them, and settled cash is less by the cost of a long position and the fees. An
+    /// item that is no account of a known instrument, or whose numbers contradict each other, is
+    /// not taken: trading is halted and an alarm raised.
+    pub fn adopt_account(&mut self, item: &CarryItem) {
         let (cost, realised) = (CarryItem::join(item.cost), CarryItem::join(item.realised));
         let fees = CarryItem::join(item.fees);
         let account = self.accounts.get_mut(item.instrument.index());
@@ -88,12 +86,11 @@ impl Gate {
         let Some(Ok((profit, spent))) = adopted else {
             self.alarm(AlarmCode::BadReport, item.instrument, ClientOrderId(0), item.qty.0);
             self.degrade(TradingState::Halted);
-            return Err(LedgerError::Overflow(ClientOrderId(0)));
+            return;
         };
         self.profit += profit;
         self.spent = self.spent.saturating_add(spent);
         self.judge_profit();
-        Ok(())
     }
 
     /// Returns what [`Gate::adopt_account`] takes; all zero for an unknown instrument.

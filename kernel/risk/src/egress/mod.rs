@@ -12,7 +12,7 @@ mod rate;
 use crate::RiskCode;
 use decode::Order;
 use ijk_core::config::RiskConfig;
-use ijk_core::{Block, Currency, Instrument, InstrumentId, ParentId, Qty, RecvTs, VenueReport};
+use ijk_core::{Block, Currency, Instrument, InstrumentId, ParentId, Px, Qty, RecvTs, VenueReport};
 use parents::Parents;
 use rate::HardRate;
 
@@ -174,21 +174,19 @@ impl EgressGate {
         Ok(())
     }
 
-    /// Takes the mid of an instrument. One that is not a positive finite number is no mark:
-    /// orders of the instrument are refused until the next. An unknown instrument is ignored.
-    pub fn on_mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: f64) {
+    /// Takes the mid of an instrument. One that is not positive is no mark: orders of the
+    /// instrument are refused until the next. An unknown instrument is ignored.
+    pub fn on_mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: Px) {
         if let Some(listing) = self.listings.get_mut(instrument.index()) {
-            listing.mark = (mid > 0.0 && mid.is_finite()).then_some((mid, now));
+            listing.mark = (mid.0 > 0).then(|| (mid.0 as f64 / 1e9, now));
         }
     }
 
-    /// Takes the total of a parent. Told again, the lower total holds: a parent never grows.
-    ///
-    /// # Errors
-    /// [`RiskCode::TableFull`] where every place is taken by a parent with children at the venue;
-    /// its children will be refused. [`RiskCode::BadQuantity`] for a total that is not positive.
-    pub fn on_parent(&mut self, parent: ParentId, qty: Qty) -> Result<(), RiskCode> {
-        self.parents.open(parent.0, qty.0)
+    /// Takes the total of a parent. Told again, the lower total holds: a parent never grows. A
+    /// total that is not positive, the parent 0, and a parent that finds no place (all are taken
+    /// by parents with children at the venue) are not taken: their children are refused.
+    pub fn on_parent(&mut self, parent: ParentId, qty: Qty) {
+        self.parents.open(parent.0, qty.0);
     }
 
     /// Takes a report: fills consume a parent's total, ends give back what did not fill.

@@ -63,22 +63,20 @@ impl Parents {
         Some(&mut self.parents[at])
     }
 
-    pub(super) fn open(&mut self, id: u32, total: i64) -> Result<(), RiskCode> {
+    pub(super) fn open(&mut self, id: u32, total: i64) {
         if id == 0 {
-            return Err(RiskCode::UnknownParent);
-        }
-        if total <= 0 {
-            return Err(RiskCode::BadQuantity);
+            return;
         }
         if let Some(parent) = self.find(id) {
             parent.total = parent.total.min(total);
-            return Ok(());
+            return;
         }
         // Ids rise: the lowest one has been quiet the longest.
         let free = |at: &usize| self.parents[*at].alive == 0;
         let at = Parents::places(id).filter(free).min_by_key(|at| self.parents[*at].id);
-        self.parents[at.ok_or(RiskCode::TableFull)?] = Parent { id, total, used: 0, alive: 0 };
-        Ok(())
+        if let Some(at) = at {
+            self.parents[at] = Parent { id, total, used: 0, alive: 0 };
+        }
     }
 
     /// Counts a child that is about to leave.
