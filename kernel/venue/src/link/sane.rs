@@ -4,8 +4,8 @@
 use super::codec::Fault;
 use core::mem::offset_of;
 use ijk_core::{
-    ClientOrderId, ReportKind, Side, SnapshotItem, SnapshotKind, VenueOrderId, VenueOrderStatus,
-    VenueReport,
+    ClientOrderId, ExecId, ReportKind, Side, SnapshotItem, SnapshotKind, VenueOrderId,
+    VenueOrderStatus, VenueReport,
 };
 use zerocopy::TryFromBytes;
 
@@ -58,6 +58,11 @@ fn ids(client: ClientOrderId, venue: VenueOrderId) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The top two bits mark busts and late fees in the kernel's table of executions.
+fn exec_id(id: ExecId) -> Result<(), Fault> {
+    if id.0 >> 62 == 0 { Ok(()) } else { Err(("exec_id", "a number below 2^62")) }
+}
+
 fn instrument(index: u16, count: u16) -> Result<(), Fault> {
     if index < count {
         Ok(())
@@ -105,6 +110,7 @@ pub(super) fn report(payload: &[u8], instrument_count: u16) -> Result<VenueRepor
     if of_execution != (r.exec_id.0 != 0) {
         return Err(("exec_id", "an id in reports of executions, zero in all others"));
     }
+    exec_id(r.exec_id)?;
     Ok(r)
 }
 
@@ -131,6 +137,7 @@ pub(super) fn snapshot(payload: &[u8], instrument_count: u16) -> Result<Snapshot
             if s.exec_id.0 == 0 {
                 return Err(("exec_id", "the execution's id"));
             }
+            exec_id(s.exec_id)?;
         }
         SnapshotKind::Order => {
             positive("qty", s.qty.0)?;

@@ -90,7 +90,7 @@ fn every_bad_field_is_named() {
     let big = (1i64 << 60) + 1;
     let fill = || fill_bytes(1, 2);
     let item = || item_bytes(1);
-    let reports: [(usize, &[u8], &str); 17] = [
+    let reports: [(usize, &[u8], &str); 18] = [
         (68, &[9], "kind"),
         (68, &[8], "kind"),
         (69, &[2], "side"),
@@ -105,6 +105,7 @@ fn every_bad_field_is_named() {
         (48, &(-1i64).to_le_bytes(), "leaves"),
         (56, &i64::MIN.to_le_bytes(), "fee_e9"),
         (24, &[0; 8], "exec_id"),
+        (24, &(1u64 << 62).to_le_bytes(), "exec_id"),
         (8, &(1u64 << 63).to_le_bytes(), "client_order_id"),
         (16, &(1u64 << 63).to_le_bytes(), "venue_order_id"),
         (68, &[0], "qty"),

@@ -65,7 +65,7 @@ impl Transport for Pipe {
 }
 
 fn approve(order: NewOrder) -> Approved<NewOrder> {
-    let config = RiskConfig::default();
+    let config = RiskConfig::simulation();
     let mut gate = Gate::new(&config, &instruments()).unwrap();
     let level = |px| Level { px: Px(px), qty: Qty(100) };
     let quote = Quote {

@@ -1,0 +1,3 @@
+//! Real processes, really killed: the kernel against a broker process, again and again.
+
+pub mod broker;
