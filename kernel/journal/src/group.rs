@@ -1,7 +1,6 @@
 //! Groups and segments: what one commit writes, and the block a segment file begins with.
 
 use crate::canary::{self, Bug};
-use crate::error::JournalError;
 use crate::frame::{HEADER_BYTES, Head, Salt, checked_crc, frame_bytes, u32_at, u64_at};
 use ijk_core::record::RecordKind;
 
@@ -182,30 +181,27 @@ impl SegmentHead {
         block
     }
 
-    /// Reads the block of segment file `segment`. `Ok(None)` for one that is not whole.
-    ///
-    /// # Errors
-    /// [`JournalError::Version`] for a journal of another format.
-    pub fn parse(block: &[u8], segment: u32) -> Result<Option<SegmentHead>, JournalError> {
-        if block.len() >= 8 && block[..4] == MAGIC[..4] && block[..8] != MAGIC {
-            let mut found = [0; 4];
-            found.copy_from_slice(&block[4..8]);
-            if found.iter().all(u8::is_ascii_digit) {
-                let found = String::from_utf8_lossy(&found).into_owned();
-                return Err(JournalError::Version { segment, found });
-            }
-        }
+    /// Reads the block of segment file `segment`; `None` for one that is not whole.
+    pub fn parse(block: &[u8], segment: u32) -> Option<SegmentHead> {
         if block.len() < GROUP_ALIGN || block[..8] != MAGIC {
-            return Ok(None);
+            return None;
         }
         let crc = crc32c::crc32c(&block[12..GROUP_ALIGN]);
         if u32_at(block, 8) != crc && !canary::planted(Bug::AcceptBadCrc) {
-            return Ok(None);
+            return None;
         }
         let salt = Salt { epoch: u32_at(block, 16), segment: u32_at(block, 12) };
         let head = SegmentHead { salt, segment_bytes: u64_at(block, 24) };
-        Ok((salt.segment == segment).then_some(head))
+        (salt.segment == segment).then_some(head)
     }
+}
+
+/// Returns the format number a segment file of another version begins with.
+pub(crate) fn other_format(block: &[u8]) -> Option<String> {
+    let magic: [u8; 8] = *block.first_chunk()?;
+    let ours = magic == MAGIC;
+    let like = magic[..4] == MAGIC[..4] && magic[4..].iter().all(u8::is_ascii_digit);
+    (like && !ours).then(|| String::from_utf8_lossy(&magic[4..]).into_owned())
 }
 
 /// Returns whether all bytes are zero.

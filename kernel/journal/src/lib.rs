@@ -47,6 +47,7 @@ mod hash;
 mod options;
 mod reader;
 mod recover;
+pub mod sim;
 mod storage;
 mod typed;
 mod uring;

@@ -5,6 +5,7 @@ use crate::canary::{self, Bug};
 use crate::error::JournalError;
 use crate::frame::{Head, Salt};
 use crate::fs::FsStorage;
+use crate::group::other_format;
 use crate::group::{FIRST_GROUP, GROUP_ALIGN, GroupHead, MAGIC, SegmentHead, is_zero};
 use crate::storage::ReadStorage;
 use crate::window::Window;
@@ -214,12 +215,17 @@ impl<S: ReadStorage> Reader<S> {
         let mut found = [0; 8];
         let n = block.len().min(8);
         found[..n].copy_from_slice(&block[..n]);
-        SegmentHead::parse(block, segment)?;
-        let strict = self.mode == RecoveryMode::Strict;
-        if strict && found[..n] != MAGIC[..n] && !is_zero(block) {
-            return Err(JournalError::NotAJournal { found });
+        let (other, zero) = (other_format(block), is_zero(block));
+        if found[..n] == MAGIC[..n] || self.window.has_group(segment, FIRST_GROUP, |_| true)? {
+            return Ok(());
         }
-        Ok(())
+        match other {
+            Some(found) => Err(JournalError::Version { segment, found }),
+            None if self.mode == RecoveryMode::Strict && !zero => {
+                Err(JournalError::NotAJournal { found })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Reads on to the next group, the next segment or the end.
@@ -273,7 +279,7 @@ impl<S: ReadStorage> Reader<S> {
         let expected = self.at as u32;
         let what = if segment == expected {
             let block = self.window.read(segment, 0, GROUP_ALIGN)?;
-            match SegmentHead::parse(block, segment)? {
+            match SegmentHead::parse(block, segment) {
                 Some(head) if head.salt.epoch >= self.salt.epoch => {
                     self.salt = head.salt;
                     self.head_read = true;

@@ -257,6 +257,58 @@ fn compressed_seeds() {
     seed("compressed", "text", text);
 }
 
+fn link_seeds() {
+    let frame = |kind: u8, payload: &[u8]| {
+        [&(4 + payload.len() as u32).to_le_bytes()[..], &[kind, 0, 0, 0], payload].concat()
+    };
+    let words = |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
+    let welcome = frame(65, &words(&[1, NS, 3 << 36]));
+    let report = |kind: u8, exec: u64, px: u64, qty: u64, leaves: u64| {
+        let numbers = words(&[NS, 3 << 36 | 1, 8, exec, px, qty, leaves, 5]);
+        frame(66, &[&numbers[..], &[1, 0, 0, 0, kind, 0, 1, 0]].concat())
+    };
+    let item = |kind: u8, exec: u64, px: u64, qty: u64, filled: u64| {
+        let leaves = if kind == 2 { qty - filled } else { 0 };
+        let numbers = words(&[4, 3 << 36 | 1, 8, exec, NS, px, qty, filled, leaves, 5]);
+        frame(67, &[&numbers[..], &[1, 0, kind, 1, 0, 0, 0, 0]].concat())
+    };
+    let px = 100_000_000_000;
+    let reports = [
+        report(0, 0, 0, 0, 100),
+        report(2, 12, px, 40, 60),
+        report(7, 12, 0, 0, 60),
+        report(3, 0, 0, 60, 0),
+        report(6, 12, px, 40, 0),
+    ];
+    let items = [
+        item(0, 0, 0, 0, 0),
+        item(1, 12, px, 40, 0),
+        item(2, 0, px, 100, 40),
+        item(3, 0, 0, 40, 0),
+        item(4, 0, 0, 3, 0),
+    ];
+    let ends = [frame(68, &words(&[1])), frame(69, &words(&[5]))];
+    let stream = [&[1, 6], &welcome[..], &reports.concat(), &items.concat(), &ends.concat()];
+    seed("link", "good", stream.concat());
+    seed("link", "unwelcome", [&[0, 0], &ends[1][..]].concat());
+    seed("link", "cut", [&[1, 0], &welcome[..], &items[1][..50]].concat());
+}
+
+fn settings_seeds() {
+    let text = toml::to_string(&ijk_core::Config::default()).expect("the defaults");
+    seed("settings", "good", "[run]\nseed = 9\nequity_usd = 50000.0\n");
+    seed("settings", "all", text);
+    let instrument = "[[instrument]]\nsymbol = \"SYN0\"\ntick = \"0.01\"\nlot = \"1\"\n";
+    seed("settings", "instrument", instrument);
+    seed("settings", "unknown", "[risk]\nmax_order_notional_us = 5.0\n");
+    let head = "ts,symbol,side,qty,horizon_s,urgency\n";
+    let rows = "2025-03-03T09:30:00-05:00,SYN0,buy,100,600,normal\n\
+                1741012200000000000,COIN,sell,0.25,0.5,urgent\n";
+    seed("parents", "good", format!("{head}{rows}"));
+    seed("parents", "quoted", format!("{head}1,\"SYN0\",sell,5,86400,passive\n"));
+    seed("parents", "bad_side", format!("{head}1,SYN0,BUY,1,1,urgent\n"));
+}
+
 fn book_seeds() {
     // Selector, then kind, bits (side, flags, price's form), price, quantity, order, time.
     let record = |kind: u8, bits: u8, px: u8, qty: u8, id: u8| [kind, bits, px, qty, id, 1];
@@ -278,4 +330,6 @@ fn main() {
     weights_seeds();
     compressed_seeds();
     book_seeds();
+    link_seeds();
+    settings_seeds();
 }
