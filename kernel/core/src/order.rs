@@ -93,6 +93,10 @@ pub enum ReportKind {
     Absent = 8,
 }
 
+/// Reason code of a reject that says: this order id was used before. The order of that id may
+/// well be alive.
+pub const REASON_DUPLICATE_ID: u16 = 103;
+
 /// One report of a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

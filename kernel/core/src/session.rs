@@ -166,7 +166,7 @@ pub struct SnapshotItem {
     pub instrument: InstrumentId,
     /// What this item is.
     pub kind: SnapshotKind,
-    /// Order: where it stands.
+    /// Order: where it stands. Execution: cancelled where it was busted, else working.
     pub status: VenueOrderStatus,
     /// Side of the order or execution.
     pub side: Side,
@@ -214,6 +214,9 @@ pub enum CarryKind {
     Execution = 2,
     /// All was carried.
     Done = 3,
+    /// An outside parent that was started: `qty` of it, `filled` of that; `exec_id` is the
+    /// fingerprint of its file, `client_order_id` the line. It is not started again.
+    Parent = 4,
 }
 
 /// One thing an earlier run left, read from its journal. The new run's journal begins with

@@ -7,8 +7,8 @@ use ijk_core::record::{
     RefusalRecord, Urgency,
 };
 use ijk_core::{
-    CancelOrder, DepthKind, EventKind, Instrument, InstrumentId, MarketEvent, NewOrder, Px, Qty,
-    RecvTs, RowFlags, Side, Symbol,
+    AlarmRecord, CancelOrder, CarryItem, CarryKind, DepthKind, EventKind, FateRecord, Instrument,
+    InstrumentId, MarketEvent, NewOrder, Px, Qty, RecvTs, RowFlags, Side, SnapshotRequest, Symbol,
 };
 use ijk_engine::{Input, Kernel, KernelParts, NoProbe, Outputs};
 use ijk_risk::Approved;
@@ -32,6 +32,9 @@ impl Outputs for Seen {
     fn parent(&mut self, _: RecvTs, record: &ParentRecord) {
         self.refused_parents += usize::from(record.status == ParentStatus::Refused);
     }
+    fn request(&mut self, _: RecvTs, _: &SnapshotRequest) {}
+    fn fate(&mut self, _: RecvTs, _: &FateRecord) {}
+    fn alarm(&mut self, _: RecvTs, _: &AlarmRecord) {}
 }
 
 struct Rig {
@@ -47,9 +50,13 @@ impl Rig {
             instruments: &[Instrument::us_equity(Symbol::new("T").unwrap())],
             depths: &[DepthKind::L2],
             encoder: None,
+            epoch: 1,
+            external_venue: false,
         })
         .unwrap();
         let mut rig = Rig { kernel, seen: Seen::default(), now: RecvTs(1) };
+        let done = CarryItem::new(CarryKind::Done);
+        rig.input(&Input::Carry(&done));
         rig.level(Side::Bid, 100);
         rig.level(Side::Ask, 101);
         rig

@@ -10,7 +10,9 @@ use ijk_core::config::ExecutionConfig;
 use ijk_core::limits::{OPEN_ORDER_COUNT_MAX, PARENT_COUNT_MAX};
 use ijk_core::num::E9;
 use ijk_core::record::ParentRecord;
-use ijk_core::{ClientOrderId, Instrument, InstrumentId, NewOrder, ParentId, Qty, RecvTs};
+use ijk_core::{
+    CancelOrder, ClientOrderId, Instrument, InstrumentId, NewOrder, ParentId, Qty, RecvTs,
+};
 
 /// Places for parents: the living and as many ended ones, kept for late reports.
 pub(crate) const PARENT_SLOT_COUNT: usize = 2 * PARENT_COUNT_MAX;
@@ -155,6 +157,20 @@ impl ExecutionEngine {
         parent.back_off(placed);
         self.close_if_over(slot);
         self.refresh_deadline();
+    }
+
+    /// A cancel that was asked for did not leave: too many messages. It is asked for again later.
+    pub fn on_cancel_held_back(&mut self, now: RecvTs, cancel: &CancelOrder) {
+        let Some(child) = self.child_mut(cancel.client_order_id) else { return };
+        let parent_id = child.parent_id;
+        if child.state == OrderState::PendingCancel {
+            let known = child.acked || child.filled > 0;
+            child.state = if known { OrderState::Working } else { OrderState::PendingNew };
+        }
+        let pause_ns = self.parents[parent_slot(parent_id)].as_ref().map_or(0, |p| p.pause_ns);
+        if let Some(child) = self.child_mut(cancel.client_order_id) {
+            child.next_cancel = child.next_cancel.max(now.plus_ns(pause_ns));
+        }
     }
 
     /// Stops one parent: gives up what was not sent and cancels what works. Unknown or ended

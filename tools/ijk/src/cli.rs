@@ -137,9 +137,13 @@ pub struct LiveArgs {
     /// Feed; repeat to merge several by time. Default: synth.
     #[arg(long = "feed", value_name = "SPEC")]
     pub feeds: Vec<String>,
-    /// Venue: sim, ibkr-paper or ibkr-live.
+    /// Venue: sim, link:HOST:PORT or link:unix:PATH (a gateway process), ibkr-paper, ibkr-live.
     #[arg(long, default_value = "sim")]
     pub venue: String,
+    /// Folder of the account: boot epoch, lock, run to recover from. Only for venues that outlive
+    /// the process. Default: runs/account.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
     /// Weights file, `bundled`, or `none` to execute outside parents only.
     #[arg(long, default_value = "bundled")]
     pub weights: String,

@@ -9,7 +9,7 @@ use ijk_journal::Reader;
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the header's layout.
-pub const FORMAT: &str = "ijk-run-1";
+pub const FORMAT: &str = "ijk-run-2";
 
 /// One input of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,10 @@ pub struct Header {
     pub instruments: Vec<Instrument>,
     /// True where the instrument's book is by order.
     pub by_order: Vec<bool>,
+    /// Boot epoch: the high bits of every order id; 0 with a simulated exchange.
+    pub epoch: u32,
+    /// Fingerprint of the parents file, 0 without one.
+    pub parents_id: u64,
     /// Effective settings.
     pub config: Config,
 }
@@ -56,6 +60,8 @@ impl Header {
             instruments: &self.instruments,
             depths: &self.depths(),
             encoder: weights::reload(self.weights.as_ref())?,
+            epoch: self.epoch,
+            external_venue: self.venue != "sim",
         })
         .map_err(Exit::usage)
     }

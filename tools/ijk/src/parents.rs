@@ -4,6 +4,7 @@ use crate::exit::Exit;
 use ijk_core::num::parse_decimal_e9;
 use ijk_core::record::{ParentCommand, Urgency};
 use ijk_core::{Instrument, InstrumentId, Qty, RecvTs, Side};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 const COLUMNS: [&str; 6] = ["ts", "symbol", "side", "qty", "horizon_s", "urgency"];
@@ -19,6 +20,18 @@ pub fn load(path: &Path, instruments: &[Instrument]) -> Result<Vec<ParentCommand
     let file =
         std::fs::File::open(path).map_err(|e| Exit::data(format!("{name}: cannot read: {e}")))?;
     read(&name, file, instruments)
+}
+
+/// Returns a number that stands for the file's bytes, never 0.
+///
+/// # Errors
+/// Exit code 3 if it cannot be read.
+pub fn fingerprint(path: &Path) -> Result<u64, Exit> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| Exit::data(format!("{}: cannot read: {e}", path.display())))?;
+    let mut head = [0u8; 8];
+    head.copy_from_slice(&Sha256::digest(&bytes)[..8]);
+    Ok(u64::from_le_bytes(head).max(1))
 }
 
 fn read(

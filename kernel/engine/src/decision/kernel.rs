@@ -1,19 +1,16 @@
 //! The kernel: one function per input, each readable top to bottom.
 
 use super::state::InstrumentState;
-use super::{Input, Outputs, Probe, Stage};
+use super::{Input, OrderTruth, Outputs, Probe, Stage};
 use ijk_core::config::Config;
 use ijk_core::features::Token;
 use ijk_core::num::E9;
-use ijk_core::record::{
-    ControlCommand, ControlKind, DecisionReason, DecisionRecord, ParentCommand, ParentRecord,
-    ParentStatus, RefusalRecord, RunEnd,
-};
+use ijk_core::record::{DecisionReason, DecisionRecord, ParentStatus, RunEnd};
 use ijk_core::{
-    DepthKind, EnsembleForecast, Instrument, InstrumentId, MarketEvent, ParentId, Px, Qty, RecvTs,
-    ReportKind, Side, VenueReport, limits,
+    Block, ClientOrderId, DepthKind, EnsembleForecast, Instrument, InstrumentId, MarketEvent,
+    ParentId, Px, Qty, RecvTs, Side, ids::BOOT_EPOCH_MAX, limits,
 };
-use ijk_execution::{ExecutionEngine, Intent, IntentBuf, ParentError, ParentSpec};
+use ijk_execution::{ExecutionEngine, IntentBuf, ParentError, ParentSpec};
 use ijk_infer::{Encoder, EncoderState};
 use ijk_risk::{Gate, TradingState};
 use ijk_sizing::{Sizer, SizingInput, SizingOutcome};
@@ -55,21 +52,27 @@ pub struct KernelParts<'a> {
     pub depths: &'a [DepthKind],
     /// The ensemble; without one the kernel executes outside parents only.
     pub encoder: Option<Encoder>,
+    /// Boot epoch: order ids of different epochs never meet.
+    pub epoch: u32,
+    /// Whether orders at the venue outlive this process. If so nothing is sent until what an
+    /// earlier run left was taken over, the link stands, and the accounts were compared.
+    pub external_venue: bool,
 }
 
 /// The decision core of up to 64 instruments.
 pub struct Kernel {
-    config: Config,
-    states: Vec<InstrumentState>,
-    encoder: Option<Encoder>,
-    sizer: Sizer,
-    execution: ExecutionEngine,
-    gate: Gate,
-    fees: FeeEstimator,
-    intents: IntentBuf,
-    counts: RunEnd,
-    finishing: bool,
-    last_decision: u64,
+    pub(super) config: Config,
+    pub(super) states: Vec<InstrumentState>,
+    pub(super) encoder: Option<Encoder>,
+    pub(super) sizer: Sizer,
+    pub(super) execution: ExecutionEngine,
+    pub(super) gate: Gate,
+    pub(super) truth: OrderTruth,
+    pub(super) fees: FeeEstimator,
+    pub(super) intents: IntentBuf,
+    pub(super) counts: RunEnd,
+    pub(super) finishing: bool,
+    pub(super) last_decision: u64,
 }
 
 impl Kernel {
@@ -78,7 +81,7 @@ impl Kernel {
     /// # Errors
     /// [`KernelError`] names the setting that cannot be used.
     pub fn new(parts: KernelParts<'_>) -> Result<Kernel, KernelError> {
-        let KernelParts { config, instruments, depths, encoder } = parts;
+        let KernelParts { config, instruments, depths, encoder, epoch, external_venue } = parts;
         let count = instruments.len();
         if count == 0 || count > limits::INSTRUMENT_COUNT_MAX || depths.len() != count {
             return Err(KernelError::InstrumentCount(count));
@@ -104,13 +107,23 @@ impl Kernel {
         let whole = instruments.iter().all(|i| i.qty_unit_e9 == E9);
         let qty_max = if whole { risk.max_order_qty } else { i64::MAX };
         execution.set_child_limits(Qty(qty_max), risk.max_order_notional_usd);
+        let first_id = ClientOrderId::first_of(epoch.min(BOOT_EPOCH_MAX));
+        execution.set_client_order_base(first_id.0);
+        let mut gate = Gate::new(&config.risk, instruments)?;
+        gate.set_client_floor(ClientOrderId(first_id.0 - 1));
+        gate.block(RecvTs(0), Block::Recovery);
+        if external_venue {
+            gate.block(RecvTs(0), Block::Link);
+            gate.block(RecvTs(0), Block::Reconcile);
+        }
         Ok(Kernel {
             config: config.clone(),
             states,
             encoder,
             sizer: Sizer::new(&config.sizing)?,
             execution,
-            gate: Gate::new(&config.risk, instruments)?,
+            gate,
+            truth: OrderTruth::new(&config.venue, external_venue),
             fees: FeeEstimator::new(&config.fees)?,
             intents: IntentBuf::new(),
             counts: RunEnd {
@@ -138,11 +151,19 @@ impl Kernel {
         self.last_decision = 0;
         match input {
             Input::Market(ev) => self.on_market(now, ev, out, probe),
-            Input::Report(report) => self.on_report(now, report, out),
+            Input::Report(report) => self.truth.on_report(now, report),
             Input::Parent(command) => self.on_parent(now, command, out),
             Input::Control(command) => self.on_control(now, command, out),
+            Input::Link(event) => self.truth.on_link(now, event),
+            Input::Snapshot(item) => {
+                let gate = &self.gate;
+                self.truth.on_snapshot(now, item, |i| gate.position(i).0);
+            }
+            Input::Carry(item) => self.on_carry(now, item),
             Input::Timer => self.on_timer(now, out),
         }
+        self.truth.on_time(now);
+        self.settle(now, out);
         self.execution.drain_changes(|record| out.parent(now, record));
         probe.leave(self.last_decision);
     }
@@ -387,118 +408,15 @@ impl Kernel {
         }
     }
 
-    /// Lets the slicer act on one instrument and takes its intents through the gate.
-    fn work_parents<O: Outputs>(&mut self, now: RecvTs, instrument: InstrumentId, out: &mut O) {
-        let view = self.states[instrument.index()].view(now);
-        self.execution.on_market(instrument, &view, &mut self.intents);
-        self.route_intents(now, out);
-    }
-
-    /// Sends every intent that the gate approves; tells the slicer of every one it refuses.
-    fn route_intents<O: Outputs>(&mut self, now: RecvTs, out: &mut O) {
-        for i in 0..self.intents.len() {
-            let Some(intent) = self.intents.get(i) else { break };
-            match intent {
-                Intent::Cancel(cancel) => out.cancel(now, cancel),
-                Intent::New(order) => {
-                    let quote = self.states[order.instrument.index()].quote();
-                    match self.gate.check(now, order, &quote) {
-                        Ok(approved) => {
-                            self.counts.orders += 1;
-                            self.execution.on_sent(&order);
-                            out.order(now, approved);
-                        }
-                        Err(code) => {
-                            self.execution.on_refused(&order);
-                            let record =
-                                RefusalRecord { order, code: code as u16, reserved: [0; 6] };
-                            out.refusal(now, &record);
-                        }
-                    }
-                }
-            }
-        }
-        self.intents.clear();
-    }
-
-    fn on_report<O: Outputs>(&mut self, now: RecvTs, report: &VenueReport, out: &mut O) {
-        let Some(state) = self.states.get(report.instrument.index()) else {
-            return;
-        };
-        let view = state.view(now);
-        let state_before = self.gate.state();
-        // Both accounts see every report. A repeat changes neither; a report that contradicts
-        // what is known halts the gate by itself, and ends trading here.
-        let effect = self.execution.on_report(report, &view);
-        let _ = self.gate.on_report(now, report);
-        match effect {
-            Ok(effect) if report.kind == ReportKind::Fill && !effect.is_repeat => {
-                self.counts.fills += 1;
-                let parent = self.execution.parent(effect.parent_id);
-                if parent.is_some_and(|p| p.decision_id == 0) {
-                    self.states[report.instrument.index()].outside_qty +=
-                        report.side.sign() * effect.filled.0;
-                }
-            }
-            Ok(_) => {}
-            Err(_) => self.gate.kill(now),
-        }
-        if self.gate.state() > state_before && self.gate.state() >= TradingState::Halted {
-            self.execution.stop_all(&mut self.intents);
-        }
-        self.work_parents(now, report.instrument, out);
-    }
-
-    fn on_parent<O: Outputs>(&mut self, now: RecvTs, command: &ParentCommand, out: &mut O) {
-        let Some(state) = self.states.get(command.instrument.index()) else {
-            return;
-        };
-        let view = state.view(now);
-        let spec = ParentSpec {
-            instrument: command.instrument,
-            side: command.side,
-            qty: command.qty,
-            horizon_ns: command.horizon_ns,
-            urgency: command.urgency,
-            decision_id: 0,
-            source_line: command.source_line,
-        };
-        let started = if self.finishing || self.gate.state() == TradingState::Killed {
-            false
-        } else {
-            self.execution.start_parent(now, &spec, &view).is_ok()
-        };
-        if started {
-            self.work_parents(now, command.instrument, out);
-        } else {
-            out.parent(now, &refused_parent(now, command, state.mid().unwrap_or(0.0)));
-        }
-    }
-
-    fn on_control<O: Outputs>(&mut self, now: RecvTs, command: &ControlCommand, out: &mut O) {
-        match command.kind {
-            ControlKind::Kill => {
-                self.gate.kill(now);
-                self.execution.stop_all(&mut self.intents);
-            }
-            ControlKind::Finish => {
-                self.finishing = true;
-                self.execution.stop_all(&mut self.intents);
-            }
-            ControlKind::Block | ControlKind::Unblock => {}
-        }
-        self.route_intents(now, out);
-    }
-
-    fn on_timer<O: Outputs>(&mut self, now: RecvTs, out: &mut O) {
-        for i in 0..self.states.len() {
-            self.work_parents(now, InstrumentId(i as u16), out);
-        }
-    }
-
     /// Returns when the core next wants a [`Input::Timer`], if nothing else comes.
     pub fn next_deadline(&self) -> Option<RecvTs> {
-        self.execution.next_deadline()
+        let deadlines = [self.execution.next_deadline(), self.truth.next_deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Returns what is known of the orders at the venue.
+    pub fn truth(&self) -> &OrderTruth {
+        &self.truth
     }
 
     /// Returns the counts so far.
@@ -509,6 +427,12 @@ impl Kernel {
     /// Returns the risk gate, for its ledger.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Returns the mid that orders are priced on, or `None` without two trusted, uncrossed sides.
+    pub fn trusted_mid(&self, instrument: InstrumentId) -> Option<f64> {
+        let state = self.states.get(instrument.index())?;
+        state.mid().filter(|_| state.quote().trusted)
     }
 
     /// Returns whether the instrument has a market that orders could be priced on.
@@ -528,29 +452,5 @@ fn idle(reason: DecisionReason, target: Qty) -> SizingOutcome {
         edge_lower_bps: 0.0,
         cost_bps: 0.0,
         kelly_fraction: 0.0,
-    }
-}
-
-fn refused_parent(now: RecvTs, command: &ParentCommand, mid: f64) -> ParentRecord {
-    ParentRecord {
-        ts_start: now,
-        ts_end: now,
-        qty: command.qty,
-        filled: Qty::ZERO,
-        working: Qty::ZERO,
-        unsent: Qty::ZERO,
-        abandoned: command.qty,
-        arrival_mid: mid,
-        filled_value: 0.0,
-        fee_e9: 0,
-        mid,
-        decision_id: 0,
-        source_line: command.source_line,
-        parent_id: ParentId(0),
-        instrument: command.instrument,
-        side: command.side,
-        urgency: command.urgency,
-        status: ParentStatus::Refused,
-        reserved: [0; 3],
     }
 }

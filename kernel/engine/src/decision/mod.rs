@@ -1,16 +1,23 @@
 //! The decision core: no I/O, no clock, no allocation after construction.
 
 mod kernel;
+mod orders;
 mod probe;
+pub mod recovery;
 mod state;
+mod truth;
 
 pub use kernel::{Kernel, KernelError, KernelParts};
 pub use probe::{NoProbe, Probe, Stage};
+pub use truth::{Effect, InstrumentFault, OrderTruth};
 
 use ijk_core::record::{
     ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RefusalRecord,
 };
-use ijk_core::{CancelOrder, MarketEvent, NewOrder, RecvTs, VenueReport};
+use ijk_core::{
+    AlarmRecord, CancelOrder, CarryItem, FateRecord, LinkEvent, MarketEvent, NewOrder, RecvTs,
+    SnapshotItem, SnapshotRequest, VenueReport,
+};
 use ijk_risk::Approved;
 
 /// Everything that can reach the core. Each comes with the kernel's "now".
@@ -24,6 +31,12 @@ pub enum Input<'a> {
     Parent(&'a ParentCommand),
     /// A command of the operator or the runtime.
     Control(&'a ControlCommand),
+    /// The link to the venue changed.
+    Link(&'a LinkEvent),
+    /// An item of the venue's account.
+    Snapshot(&'a SnapshotItem),
+    /// An item that an earlier run left.
+    Carry(&'a CarryItem),
     /// Time passed: a deadline the core named is due.
     Timer,
 }
@@ -40,4 +53,10 @@ pub trait Outputs {
     fn refusal(&mut self, now: RecvTs, record: &RefusalRecord);
     /// A parent order's account changed.
     fn parent(&mut self, now: RecvTs, record: &ParentRecord);
+    /// The venue is to be asked for its account.
+    fn request(&mut self, now: RecvTs, request: &SnapshotRequest);
+    /// What is known of an order changed.
+    fn fate(&mut self, now: RecvTs, record: &FateRecord);
+    /// A person must know.
+    fn alarm(&mut self, now: RecvTs, record: &AlarmRecord);
 }

@@ -48,10 +48,15 @@ pub enum Counter {
     DelayOverflows,
     AllocsAfterWarmUp,
     Finished,
+    Alarms,
+    LastAlarm,
+    UnknownOrders,
+    Blocks,
+    OrdersWithdrawn,
 }
 
 /// Labels in the order of [`Counter`].
-pub const LABELS: [&str; 21] = [
+pub const LABELS: [&str; 26] = [
     "now_ns",
     "market_records",
     "rows",
@@ -73,10 +78,15 @@ pub const LABELS: [&str; 21] = [
     "delay_overflows",
     "allocs_after_warm_up",
     "finished",
+    "alarms",
+    "last_alarm",
+    "unknown_orders",
+    "blocks",
+    "orders_withdrawn",
 ];
 
 const _: () = assert!(SLOT_BYTES * (LABELS.len() + 1) <= FILE_BYTES);
-const _: () = assert!(Counter::Finished as usize + 1 == LABELS.len());
+const _: () = assert!(Counter::OrdersWithdrawn as usize + 1 == LABELS.len());
 
 /// The mapped counters file.
 pub struct Counters {

@@ -95,6 +95,8 @@ pub struct PortOptions {
     pub samples_path: PathBuf,
     /// What an acknowledgement promises: strict for a venue that outlives the process.
     pub durability: Durability,
+    /// Number of this start of the kernel, from 1.
+    pub epoch: u32,
     /// Bytes of the ring.
     pub ring_bytes: usize,
     /// How the threads wait.
@@ -113,7 +115,7 @@ pub fn start(
     config: &JournalConfig,
     options: PortOptions,
 ) -> Result<(JournalPort, JournalThread), JournalError> {
-    let writer_options = WriterOptions::new(config, options.durability, 1)?;
+    let writer_options = WriterOptions::new(config, options.durability, options.epoch)?;
     launch(dir, config, writer_options, options, &Recovered::default())
 }
 

@@ -4,7 +4,10 @@ use crate::decision::{Input, Kernel, NoProbe, Outputs};
 use ijk_core::record::{
     ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RecordKind, RefusalRecord,
 };
-use ijk_core::{CancelOrder, MarketEvent, NewOrder, RecvTs, VenueReport};
+use ijk_core::{
+    AlarmRecord, CancelOrder, CarryItem, FateRecord, LinkEvent, MarketEvent, NewOrder, RecvTs,
+    SnapshotItem, SnapshotRequest, VenueReport,
+};
 use ijk_journal::{Frame, JournalError, Reader};
 use ijk_risk::Approved;
 use std::collections::VecDeque;
@@ -66,6 +69,15 @@ impl Outputs for Collected {
     fn parent(&mut self, now: RecvTs, record: &ParentRecord) {
         self.push(now, RecordKind::ParentState, record.as_bytes());
     }
+    fn request(&mut self, now: RecvTs, request: &SnapshotRequest) {
+        self.push(now, RecordKind::Request, request.as_bytes());
+    }
+    fn fate(&mut self, now: RecvTs, record: &FateRecord) {
+        self.push(now, RecordKind::Fate, record.as_bytes());
+    }
+    fn alarm(&mut self, now: RecvTs, record: &AlarmRecord) {
+        self.push(now, RecordKind::Alarm, record.as_bytes());
+    }
 }
 
 /// Replays the journal of `reader` (positioned after its header record) through `kernel`.
@@ -125,6 +137,18 @@ fn feed(frame: &Frame<'_>, kernel: &mut Kernel, out: &mut Collected) -> Result<(
         RecordKind::Control => {
             let command = frame.read::<ControlCommand>()?;
             kernel.on_input(now, &Input::Control(&command), out, &mut NoProbe);
+        }
+        RecordKind::Link => {
+            let event = frame.read::<LinkEvent>()?;
+            kernel.on_input(now, &Input::Link(&event), out, &mut NoProbe);
+        }
+        RecordKind::Snapshot => {
+            let item = frame.read::<SnapshotItem>()?;
+            kernel.on_input(now, &Input::Snapshot(&item), out, &mut NoProbe);
+        }
+        RecordKind::Carry => {
+            let item = frame.read::<CarryItem>()?;
+            kernel.on_input(now, &Input::Carry(&item), out, &mut NoProbe);
         }
         _ => kernel.on_input(now, &Input::Timer, out, &mut NoProbe),
     }

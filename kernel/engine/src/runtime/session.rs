@@ -3,20 +3,24 @@
 
 use super::alloc::thread_allocations;
 use super::counters::{Counter, Counters};
-use super::journal_port::JournalPort;
+use super::outbox::{Outbox, OutboxCounts};
+use super::ports::{Clock, FeedPort, FeedState, JournalSink};
 use super::pump::PumpShared;
 use super::stages::StageClock;
 use super::wait::{Waiter, pin};
 use crate::decision::{Input, Kernel, Outputs};
-use ijk_core::config::RuntimeConfig;
+use ijk_core::config::{RuntimeConfig, VenueConfig};
 use ijk_core::record::{
     ControlCommand, ControlKind, DecisionRecord, ParentCommand, ParentRecord, RecordKind,
     RefusalRecord,
 };
-use ijk_core::{CancelOrder, MarketEvent, NewOrder, RecvTs};
-use ijk_risk::Approved;
+use ijk_core::{
+    AlarmRecord, Block, CancelOrder, CarryItem, FateRecord, MarketEvent, NewOrder, RecvTs,
+    SnapshotRequest,
+};
+use ijk_risk::{Approved, TradingState};
 use ijk_venue::{Venue, VenueMessage};
-use rtrb::Consumer;
+use rtrb::Producer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,10 +29,16 @@ use zerocopy::IntoBytes;
 /// Records on their way from the exchange to the kernel. When it is full the oldest is delivered
 /// early and counted: nothing is lost.
 const DELAY_SLOTS: usize = 1 << 16;
-/// Least virtual time between two timer inputs.
+/// Least time between two timer inputs.
 const TIMER_STEP_NS: u64 = 1_000_000;
 /// Counters are stored every so many market records.
 const PUBLISH_MASK: u64 = 0xff;
+/// How long the end of a run waits for an outside venue to answer the last cancels.
+const FINISH_NS: u64 = 10_000_000_000;
+/// The clock must be sound for this long before orders pass again.
+const CLOCK_QUIET_NS: u64 = 5_000_000_000;
+/// Share of the feed's ring above which new orders stop, and below which they pass again.
+const OVERLOAD: (f64, f64) = (0.5, 0.25);
 
 /// Why a run cannot go on.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,25 +49,33 @@ pub enum SessionError {
 }
 
 /// What a run needs.
-pub struct Session<V: Venue> {
+pub struct Session<V: Venue, F, J, C> {
     /// The decision core.
     pub kernel: Kernel,
-    /// The venue.
-    pub venue: V,
-    /// Records from the feed thread.
-    pub feed: Consumer<MarketEvent>,
+    /// The venue, behind its outbox.
+    pub outbox: Outbox<V>,
+    /// Market records.
+    pub feed: F,
     /// The journal.
-    pub journal: JournalPort,
+    pub journal: J,
+    /// The clock, for venues that outlive the process.
+    pub clock: C,
+    /// What an earlier run left, ending with [`ijk_core::CarryKind::Done`].
+    pub carry: Vec<CarryItem>,
+    /// Alarms for a person; what does not fit is in the journal all the same.
+    pub alarms: Option<Producer<AlarmRecord>>,
     /// Counters others read.
     pub counters: Arc<Counters>,
     /// What the feed thread tells of itself; published with the counters.
     pub pump: Arc<PumpShared>,
     /// Outside parents, sorted by time.
     pub parents: Vec<ParentCommand>,
-    /// Exchange to kernel, on top of the recorded receive time.
+    /// Exchange to kernel, on top of the recorded receive time; simulated venues only.
     pub feed_latency_ns: u64,
     /// Threads and waiting.
     pub runtime: RuntimeConfig,
+    /// Outside venue.
+    pub venue: VenueConfig,
 }
 
 /// What a run left.
@@ -78,6 +96,22 @@ pub struct SessionDone {
     pub samples_dropped: u64,
     /// Whether an operator killed the run.
     pub killed: bool,
+    /// What the outbox did.
+    pub outbox: OutboxCounts,
+    /// Time from the start to the first comparison of accounts, nanoseconds of the machine's
+    /// clock; `None` where there was none.
+    pub reconciled_ns: Option<u64>,
+}
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An input was taken.
+    Worked,
+    /// Nothing to do now.
+    Idle,
+    /// The feed has ended: close the run.
+    Ended,
 }
 
 /// What comes next in time.
@@ -92,85 +126,198 @@ enum Next {
     End,
 }
 
-struct Runner<V: Venue> {
-    s: Session<V>,
-    clock: StageClock,
+/// A session under way.
+pub struct Driver<V: Venue, F, J, C> {
+    s: Session<V, F, J, C>,
+    stage: StageClock,
     delayed: VecDeque<(RecvTs, MarketEvent)>,
     next_parent: usize,
     /// Parents whose time has come before their instrument had a market.
     parked: Vec<ParentCommand>,
     now: RecvTs,
     last_timer: RecvTs,
-    feed_ended: bool,
+    last_feed: RecvTs,
+    clock_bad_since: Option<RecvTs>,
+    blocked: u8,
+    external: bool,
     killed: bool,
+    finishing: bool,
+    finish_by: RecvTs,
+    began: std::time::Instant,
+    reconciled_ns: Option<u64>,
     allocs_at_warm_up: Option<u64>,
     delay_overflows: u64,
 }
 
-impl<V: Venue> Session<V> {
-    /// Runs to the end of the feed on the calling thread.
-    ///
-    /// # Errors
-    /// [`SessionError`]: what had been decided until then is in the journal.
-    pub fn run(self) -> Result<SessionDone, SessionError> {
-        pin(self.runtime.kernel_core);
-        let parent_count = self.parents.len();
-        let mut runner = Runner {
-            s: self,
-            clock: StageClock::new(),
-            delayed: VecDeque::with_capacity(DELAY_SLOTS),
+impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
+    /// Takes over what an earlier run left; nothing is asked of the venue yet.
+    pub fn new(session: Session<V, F, J, C>) -> Driver<V, F, J, C> {
+        let parent_count = session.parents.len();
+        let external = session.outbox.outlives_process();
+        let mut driver = Driver {
+            s: session,
+            stage: StageClock::new(),
+            delayed: VecDeque::with_capacity(if external { 0 } else { DELAY_SLOTS }),
             next_parent: 0,
             parked: Vec::with_capacity(parent_count),
             now: RecvTs(0),
             last_timer: RecvTs(0),
-            feed_ended: false,
+            last_feed: RecvTs(0),
+            clock_bad_since: None,
+            blocked: 0,
+            external,
             killed: false,
+            finishing: false,
+            finish_by: RecvTs(0),
+            began: std::time::Instant::now(),
+            reconciled_ns: None,
             allocs_at_warm_up: None,
             delay_overflows: 0,
         };
-        runner.run_feed();
-        let allocs = thread_allocations();
-        runner.finish();
-        runner.done(allocs)
-    }
-}
-
-impl<V: Venue> Runner<V> {
-    fn run_feed(&mut self) {
-        let mut waiter = Waiter::new(self.s.runtime.wait);
-        while !self.s.journal.has_failed() {
-            self.obey_kill();
-            match self.next() {
-                Next::Venue(t) => self.deliver_reports(t),
-                Next::Delayed => self.deliver_delayed(),
-                Next::Parent(command) => self.deliver_parent(command),
-                Next::ParkParent => {
-                    self.parked.push(self.s.parents[self.next_parent]);
-                    self.next_parent += 1;
-                }
-                Next::Timer(t) => self.deliver_timer(t),
-                Next::Feed => self.take_feed(),
-                Next::Wait => {
-                    waiter.wait();
-                    continue;
-                }
-                Next::End => break,
-            }
-            waiter.reset();
+        for item in std::mem::take(&mut driver.s.carry) {
+            driver.input(RecordKind::Carry, item.as_bytes(), &Input::Carry(&item));
         }
+        driver
+    }
+
+    /// Runs to the end of the feed on the calling thread.
+    ///
+    /// # Errors
+    /// [`SessionError`]: what had been decided until then is in the journal.
+    pub fn run(mut self) -> Result<SessionDone, SessionError> {
+        pin(self.s.runtime.kernel_core);
+        let mut waiter = Waiter::new(self.s.runtime.wait);
+        loop {
+            match self.step() {
+                Step::Worked => waiter.reset(),
+                Step::Idle => waiter.wait(),
+                Step::Ended => break,
+            }
+        }
+        let allocs = thread_allocations();
+        while !self.wind_up() {
+            waiter.wait();
+        }
+        self.done(allocs)
+    }
+
+    /// Takes at most one input of the feed and everything the venue has said.
+    pub fn step(&mut self) -> Step {
+        if self.s.journal.has_failed() {
+            return Step::Ended;
+        }
+        self.obey_kill();
+        if self.external {
+            return self.step_external();
+        }
+        match self.next() {
+            Next::Venue(t) => self.deliver_reports(t),
+            Next::Delayed => self.deliver_delayed(),
+            Next::Parent(command) => self.deliver_parent(command),
+            Next::ParkParent => self.park_parent(),
+            Next::Timer(t) => self.deliver_timer(t),
+            Next::Feed => self.take_feed(),
+            Next::Wait => return Step::Idle,
+            Next::End => return Step::Ended,
+        }
+        Step::Worked
+    }
+
+    /// One round with a venue that has a time of its own: everything is taken as it comes, in
+    /// the order venue, feed, parents, timers.
+    fn step_external(&mut self) -> Step {
+        let feed = self.s.feed.peek();
+        let data = match feed {
+            FeedState::Ready(ts) => Some(ts),
+            FeedState::Empty | FeedState::Ended => None,
+        };
+        let clock = self.s.clock.now(data);
+        if clock.0 == 0 {
+            // Before the first record there is no time to stamp anything with.
+            return if feed == FeedState::Ended { Step::Ended } else { Step::Idle };
+        }
+        self.now = self.now.max(clock);
+        self.watch(feed);
+        self.s.outbox.release(self.now, self.s.journal.durable_seq());
+        let mut worked = self.deliver_messages(self.now);
+        match feed {
+            FeedState::Ready(_) => {
+                self.take_live();
+                worked = true;
+            }
+            FeedState::Ended => return Step::Ended,
+            FeedState::Empty => {}
+        }
+        worked |= self.deliver_due_parent();
+        if self.s.kernel.next_deadline().is_some_and(|t| t <= self.now)
+            && self.now.since_ns(self.last_timer) >= TIMER_STEP_NS
+        {
+            self.deliver_timer(self.now);
+            worked = true;
+        }
+        self.s.outbox.release(self.now, self.s.journal.durable_seq());
+        if worked { Step::Worked } else { Step::Idle }
+    }
+
+    fn take_live(&mut self) {
+        let Some(ev) = self.s.feed.pop() else { return };
+        self.last_feed = self.now;
+        self.s.outbox.on_market(&ev);
+        self.deliver_market(&ev);
+    }
+
+    fn deliver_due_parent(&mut self) -> bool {
+        match self.due_parent((RecvTs(u64::MAX), Next::Wait)).1 {
+            Next::Parent(command) if command.ts <= self.now => self.deliver_parent(command),
+            Next::ParkParent => self.park_parent(),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Looks after everything that blocks new orders from outside the core.
+    fn watch(&mut self, feed: FeedState) {
+        let ms = |v: u64| v.saturating_mul(1_000_000);
+        if self.last_feed.0 == 0 {
+            self.last_feed = self.now;
+        }
+        let silent = !matches!(feed, FeedState::Ready(_))
+            && self.now.since_ns(self.last_feed) > ms(self.s.venue.feed_silence_max_ms);
+        self.set_block(Block::Data, silent);
+        if !self.s.clock.is_sound() {
+            self.clock_bad_since = Some(self.now);
+        }
+        let bad = self.clock_bad_since.is_some_and(|t| self.now.since_ns(t) < CLOCK_QUIET_NS);
+        self.set_block(Block::Clock, bad);
+        let late = self.s.outbox.oldest_wait_ns(self.now);
+        let journal_late = late > ms(self.s.venue.intent_age_max_ms) / 2;
+        let still_late = self.has_block(Block::Journal) && late > 0;
+        self.set_block(Block::Journal, journal_late || still_late);
+        let limit = if self.has_block(Block::Overload) { OVERLOAD.1 } else { OVERLOAD.0 };
+        self.set_block(Block::Overload, self.s.feed.fill() > limit);
+    }
+
+    fn has_block(&self, block: Block) -> bool {
+        self.blocked & block.bit() != 0
+    }
+
+    fn set_block(&mut self, block: Block, set: bool) {
+        if self.has_block(block) == set {
+            return;
+        }
+        self.blocked ^= block.bit();
+        let command = ControlCommand::block(block, set);
+        self.input(RecordKind::Control, command.as_bytes(), &Input::Control(&command));
+        self.s.outbox.on_block(self.now, block, set);
     }
 
     /// Chooses the earliest of everything pending. Ties go to the venue, then the delayed feed,
     /// parents, timers, and last the exchange itself, so that the order never depends on threads.
     fn next(&mut self) -> Next {
         let feed = match self.s.feed.peek() {
-            Ok(ev) => Some(ev.ts_receive),
-            Err(_) if self.feed_ended => None,
-            Err(_) => {
-                // Abandonment is asked first, emptiness again after it: nothing slips between.
-                self.feed_ended = self.s.feed.is_abandoned() && self.s.feed.is_empty();
-                return Next::Wait;
-            }
+            FeedState::Ready(ts) => Some(ts),
+            FeedState::Ended => None,
+            FeedState::Empty => return Next::Wait,
         };
         let mut best = (feed.unwrap_or(RecvTs(u64::MAX)), Next::Feed);
         if feed.is_none() {
@@ -192,7 +339,7 @@ impl<V: Venue> Runner<V> {
         {
             best = (t, Next::Delayed);
         }
-        if let Some(t) = self.s.venue.next_due()
+        if let Some(t) = self.s.outbox.next_due(self.now)
             && t <= best.0
         {
             best = (t, Next::Venue(t));
@@ -215,8 +362,8 @@ impl<V: Venue> Runner<V> {
     }
 
     fn take_feed(&mut self) {
-        let Ok(ev) = self.s.feed.pop() else { return };
-        self.s.venue.on_market(&ev);
+        let Some(ev) = self.s.feed.pop() else { return };
+        self.s.outbox.on_market(&ev);
         if self.delayed.len() == DELAY_SLOTS {
             self.delay_overflows += 1;
             self.deliver_delayed();
@@ -227,7 +374,16 @@ impl<V: Venue> Runner<V> {
     fn deliver_delayed(&mut self) {
         let Some((t, ev)) = self.delayed.pop_front() else { return };
         self.now = self.now.max(t);
-        self.input(RecordKind::Market, ev.as_bytes(), &Input::Market(&ev));
+        self.deliver_market(&ev);
+    }
+
+    fn deliver_market(&mut self, ev: &MarketEvent) {
+        self.input(RecordKind::Market, ev.as_bytes(), &Input::Market(ev));
+        if ev.ends_row()
+            && let Some(mid) = self.s.kernel.trusted_mid(ev.instrument)
+        {
+            self.s.outbox.on_mark(self.now, ev.instrument, mid);
+        }
         let records = self.s.kernel.counts().market_records;
         if records & PUBLISH_MASK == 0 {
             self.publish();
@@ -238,12 +394,37 @@ impl<V: Venue> Runner<V> {
     }
 
     fn deliver_reports(&mut self, t: RecvTs) {
-        self.s.venue.advance(t);
-        while let Some((due, message)) = self.s.venue.poll(t) {
-            let VenueMessage::Report(report) = message else { continue };
+        self.s.outbox.advance(t);
+        let _ = self.deliver_messages(t);
+    }
+
+    /// Hands over everything the venue said up to `t`; returns whether there was anything.
+    fn deliver_messages(&mut self, t: RecvTs) -> bool {
+        let mut any = false;
+        while let Some((due, message)) = self.s.outbox.poll(t) {
+            any = true;
             self.now = self.now.max(due);
-            self.input(RecordKind::Report, report.as_bytes(), &Input::Report(&report));
+            match &message {
+                VenueMessage::Report(report) => {
+                    self.input(RecordKind::Report, report.as_bytes(), &Input::Report(report));
+                }
+                VenueMessage::Link(event) => {
+                    self.input(RecordKind::Link, event.as_bytes(), &Input::Link(event));
+                }
+                VenueMessage::Snapshot(item) => {
+                    self.input(RecordKind::Snapshot, item.as_bytes(), &Input::Snapshot(item));
+                }
+            }
         }
+        if any && self.reconciled_ns.is_none() && self.s.kernel.truth().is_reconciled() {
+            self.reconciled_ns = Some(self.began.elapsed().as_nanos() as u64);
+        }
+        any
+    }
+
+    fn park_parent(&mut self) {
+        self.parked.push(self.s.parents[self.next_parent]);
+        self.next_parent += 1;
     }
 
     fn deliver_parent(&mut self, command: ParentCommand) {
@@ -271,6 +452,8 @@ impl<V: Venue> Runner<V> {
     fn obey_kill(&mut self) {
         if !self.killed && self.s.counters.kill_requested() {
             self.killed = true;
+            // First in memory, then on record, then the cancels.
+            self.s.outbox.kill(self.now);
             self.control(ControlKind::Kill);
             self.publish();
         }
@@ -282,24 +465,54 @@ impl<V: Venue> Runner<V> {
         if !self.s.journal.append(self.now, kind, payload) {
             return;
         }
+        let before = self.s.kernel.gate().state();
         let mut sink = Sink {
             journal: &mut self.s.journal,
-            venue: &mut self.s.venue,
+            outbox: &mut self.s.outbox,
             counters: &self.s.counters,
+            alarms: &mut self.s.alarms,
         };
-        self.s.kernel.on_input(self.now, input, &mut sink, &mut self.clock);
-        if let Some(sample) = self.clock.take_sample() {
+        self.s.kernel.on_input(self.now, input, &mut sink, &mut self.stage);
+        if let Some(sample) = self.stage.take_sample() {
             self.s.journal.sample(sample);
+        }
+        let state = self.s.kernel.gate().state();
+        if state != before && state >= TradingState::Halted {
+            self.s.outbox.withdraw_all(self.now);
         }
     }
 
-    /// Ends the run: cancels what works, lets the venue answer, accounts for every parent.
-    fn finish(&mut self) {
-        self.control(ControlKind::Finish);
-        self.drain_venue();
-        self.s.venue.finish(self.now);
-        self.drain_venue();
-        // Parents that never had a market, or came after the data's end, are refused on record.
+    /// Ends the run: cancels what works, lets the venue answer, accounts for every parent. Call
+    /// until it returns true.
+    pub fn wind_up(&mut self) -> bool {
+        if !self.finishing {
+            self.finishing = true;
+            self.control(ControlKind::Finish);
+            self.finish_by = self.now.plus_ns(FINISH_NS);
+        }
+        if self.external && !self.s.journal.has_failed() {
+            self.now = self.now.max(self.s.clock.now(None));
+            self.s.outbox.release(self.now, self.s.journal.durable_seq());
+            let _ = self.deliver_messages(self.now);
+            if self.s.kernel.next_deadline().is_some_and(|t| t <= self.now)
+                && self.now.since_ns(self.last_timer) >= TIMER_STEP_NS
+            {
+                self.deliver_timer(self.now);
+            }
+            if self.s.kernel.truth().live_count() > 0 && self.now < self.finish_by {
+                return false;
+            }
+        } else {
+            self.drain_venue();
+            self.s.outbox.finish(self.now);
+            self.drain_venue();
+        }
+        self.close_books();
+        true
+    }
+
+    /// Parents that never had a market, or came after the data's end, are refused on record.
+    fn close_books(&mut self) {
         while let Some(&command) = self.parked.first() {
             self.deliver_parent(command);
         }
@@ -313,12 +526,27 @@ impl<V: Venue> Runner<V> {
     }
 
     fn drain_venue(&mut self) {
-        while let Some(t) = self.s.venue.next_due() {
+        while let Some(t) = self.s.outbox.next_due(self.now) {
             if self.s.journal.has_failed() {
                 return;
             }
             self.deliver_reports(t);
         }
+    }
+
+    /// Returns the kernel, for a look.
+    pub fn kernel(&self) -> &Kernel {
+        &self.s.kernel
+    }
+
+    /// Returns the session's parts, for the simulation that drives them.
+    pub fn session_mut(&mut self) -> &mut Session<V, F, J, C> {
+        &mut self.s
+    }
+
+    /// Returns the kernel's time.
+    pub fn now(&self) -> RecvTs {
+        self.now
     }
 
     fn publish(&self) {
@@ -337,48 +565,61 @@ impl<V: Venue> Runner<V> {
         c.set(Counter::PnlMicroUsd, (gate.pnl_usd() * 1e6) as i64 as u64);
         c.set(Counter::FeesMicroUsd, (gate.fees_usd() * 1e6) as i64 as u64);
         c.set(Counter::JournalFrames, self.s.journal.frames());
-        c.set(Counter::JournalStalls, self.s.journal.stalls);
+        let (stalls, samples_dropped) = self.s.journal.losses();
+        c.set(Counter::JournalStalls, stalls);
         c.set(Counter::FeedStalls, self.s.pump.stalls.load(Ordering::Relaxed));
         c.set(Counter::FeedDropped, self.s.pump.dropped.load(Ordering::Relaxed));
-        c.set(Counter::SamplesDropped, self.s.journal.samples_dropped);
+        c.set(Counter::SamplesDropped, samples_dropped);
+        c.set(Counter::UnknownOrders, self.s.kernel.truth().unknown_count() as u64);
+        c.set(Counter::Blocks, u64::from(gate.blocks()));
+        c.set(Counter::OrdersWithdrawn, self.s.outbox.counts().withdrawn);
         c.set(Counter::DelayOverflows, self.delay_overflows);
         if let Some(at) = self.allocs_at_warm_up {
             c.set(Counter::AllocsAfterWarmUp, thread_allocations() - at);
         }
     }
 
-    fn done(self, allocs_at_end: u64) -> Result<SessionDone, SessionError> {
+    /// Ends the run; `allocs_at_end` was counted when the feed ended.
+    ///
+    /// # Errors
+    /// [`SessionError`] where the journal was lost.
+    pub fn done(self, allocs_at_end: u64) -> Result<SessionDone, SessionError> {
         if self.s.journal.has_failed() {
             return Err(SessionError::JournalLost);
         }
+        let (journal_stalls, samples_dropped) = self.s.journal.losses();
         Ok(SessionDone {
-            clock: self.clock,
+            clock: self.stage,
             now: self.now,
             allocs_after_warmup: self.allocs_at_warm_up.map(|at| allocs_at_end - at),
             delay_overflows: self.delay_overflows,
-            journal_stalls: self.s.journal.stalls,
-            samples_dropped: self.s.journal.samples_dropped,
+            journal_stalls,
+            samples_dropped,
             killed: self.killed,
+            outbox: self.s.outbox.counts(),
+            reconciled_ns: self.reconciled_ns,
             kernel: self.s.kernel,
         })
     }
 }
 
 /// Where the core's actions go: into the journal first, then to the venue.
-struct Sink<'a, V: Venue> {
-    journal: &'a mut JournalPort,
-    venue: &'a mut V,
+struct Sink<'a, V: Venue, J> {
+    journal: &'a mut J,
+    outbox: &'a mut Outbox<V>,
     counters: &'a Counters,
+    alarms: &'a mut Option<Producer<AlarmRecord>>,
 }
 
-impl<V: Venue> Outputs for Sink<'_, V> {
+impl<V: Venue, J: JournalSink> Outputs for Sink<'_, V, J> {
     fn decision(&mut self, now: RecvTs, record: &DecisionRecord) {
         let _ = self.journal.append(now, RecordKind::Decision, record.as_bytes());
     }
 
     fn order(&mut self, now: RecvTs, order: Approved<NewOrder>) {
+        let seq = self.journal.frames();
         if self.journal.append(now, RecordKind::Order, order.get().as_bytes()) {
-            self.venue.submit(now, order);
+            self.outbox.submit(now, seq, order);
         }
     }
 
@@ -386,7 +627,7 @@ impl<V: Venue> Outputs for Sink<'_, V> {
         // A cancel reduces risk: it leaves even when it cannot be written down.
         let _ = self.journal.append(now, RecordKind::Cancel, cancel.as_bytes());
         self.counters.add(Counter::Cancels, 1);
-        self.venue.cancel(now, cancel);
+        self.outbox.cancel(now, cancel);
     }
 
     fn refusal(&mut self, now: RecvTs, record: &RefusalRecord) {
@@ -395,6 +636,25 @@ impl<V: Venue> Outputs for Sink<'_, V> {
     }
 
     fn parent(&mut self, now: RecvTs, record: &ParentRecord) {
+        self.outbox.on_parent(record.parent_id, record.qty);
         let _ = self.journal.append(now, RecordKind::ParentState, record.as_bytes());
+    }
+
+    fn request(&mut self, now: RecvTs, request: &SnapshotRequest) {
+        let _ = self.journal.append(now, RecordKind::Request, request.as_bytes());
+        self.outbox.request_snapshot(now, *request);
+    }
+
+    fn fate(&mut self, now: RecvTs, record: &FateRecord) {
+        let _ = self.journal.append(now, RecordKind::Fate, record.as_bytes());
+    }
+
+    fn alarm(&mut self, now: RecvTs, record: &AlarmRecord) {
+        let _ = self.journal.append(now, RecordKind::Alarm, record.as_bytes());
+        if let Some(alarms) = self.alarms {
+            let _ = alarms.push(*record);
+        }
+        self.counters.add(Counter::Alarms, 1);
+        self.counters.set(Counter::LastAlarm, u64::from(record.code as u8));
     }
 }

@@ -22,6 +22,8 @@ pub fn check(file: Option<&Path>, as_json: bool) -> Result<(), Exit> {
         instruments: &probe,
         depths: &[ijk_core::DepthKind::L2],
         encoder: None,
+        epoch: 0,
+        external_venue: false,
     })
     .map_err(Exit::usage)?;
     let depths = [ijk_core::DepthKind::L2];

@@ -6,7 +6,9 @@ use crate::exit::Exit;
 use ijk_core::config::{JournalBackend, JournalConfig};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::record::{DecisionRecord, ParentRecord, RefusalRecord};
-use ijk_core::{CancelOrder, Config, MarketEvent, NewOrder, RecvTs};
+use ijk_core::{
+    AlarmRecord, CancelOrder, Config, FateRecord, MarketEvent, NewOrder, RecvTs, SnapshotRequest,
+};
 use ijk_engine::{Input, Kernel, KernelParts, NoProbe, Outputs};
 use ijk_infer::{Encoder, EncoderState, Weights};
 use ijk_journal::{Durability, JournalError, Writer};
@@ -110,6 +112,9 @@ impl Outputs for Count {
     fn parent(&mut self, _: RecvTs, _: &ParentRecord) {
         self.0 += 1;
     }
+    fn request(&mut self, _: RecvTs, _: &SnapshotRequest) {}
+    fn fate(&mut self, _: RecvTs, _: &FateRecord) {}
+    fn alarm(&mut self, _: RecvTs, _: &AlarmRecord) {}
 }
 
 /// One record through the whole decision core, without and with the ensemble. The venue never
@@ -123,6 +128,8 @@ pub fn hotpath(rows: &Rows, weights: &Weights) -> Result<Vec<Result1>, Exit> {
             instruments: &rows.instruments,
             depths: &rows.depths,
             encoder,
+            epoch: 0,
+            external_venue: false,
         })
         .map_err(Exit::usage)
     };

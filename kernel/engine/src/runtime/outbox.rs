@@ -1,0 +1,245 @@
+//! The outbox: an order leaves when its intent is on the device, and after a last look.
+//!
+//! Orders of a venue that outlives the process wait here until the journal's durable mark has
+//! passed their record: after a crash every order that can exist is written down. Cancels never
+//! wait. What must not leave any more (a kill, a broken link, a cancel, old age) is withdrawn, and
+//! the kernel is told that it never left.
+
+use ijk_core::config::{OutboxMode, RiskConfig, VenueConfig};
+use ijk_core::limits::OPEN_ORDER_COUNT_MAX;
+use ijk_core::{
+    Block, CancelOrder, ExchTs, ExecId, Instrument, InstrumentId, LinkKind, MarketEvent, NewOrder,
+    ParentId, Px, Qty, RecvTs, ReportKind, SnapshotRequest, VenueOrderId, VenueReport,
+};
+use ijk_risk::{Approved, EgressGate, RiskCode};
+use ijk_venue::{Venue, VenueMessage};
+use std::collections::VecDeque;
+use zerocopy::IntoBytes;
+
+/// Reason codes of withdrawn orders from here on: the last check's [`RiskCode`] is added.
+pub const REASON_EGRESS: u16 = 1_000;
+/// Reason of an order withdrawn for any other cause.
+pub const REASON_WITHDRAWN: u16 = 999;
+
+struct Waiting {
+    seq: u64,
+    since: RecvTs,
+    order: Approved<NewOrder>,
+}
+
+/// What the outbox did; for telemetry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxCounts {
+    /// Orders handed to the venue.
+    pub sent: u64,
+    /// Orders withdrawn.
+    pub withdrawn: u64,
+    /// Orders the last check refused.
+    pub refused: u64,
+    /// Longest wait for the journal, nanoseconds of the kernel's time.
+    pub wait_ns_max: u64,
+}
+
+/// A venue behind its outbox.
+pub struct Outbox<V: Venue> {
+    venue: V,
+    egress: EgressGate,
+    strict: bool,
+    age_max_ns: u64,
+    waiting: VecDeque<Waiting>,
+    withdrawn: VecDeque<VenueReport>,
+    counts: OutboxCounts,
+}
+
+impl<V: Venue> Outbox<V> {
+    /// Puts `venue` behind an outbox.
+    pub fn new(
+        venue: V,
+        settings: &VenueConfig,
+        risk: &RiskConfig,
+        instruments: &[Instrument],
+    ) -> Outbox<V> {
+        let strict = venue.outlives_process() && settings.outbox == OutboxMode::Strict;
+        Outbox {
+            venue,
+            egress: EgressGate::new(risk, instruments),
+            strict,
+            age_max_ns: settings.intent_age_max_ms.saturating_mul(1_000_000),
+            waiting: VecDeque::with_capacity(2 * OPEN_ORDER_COUNT_MAX),
+            withdrawn: VecDeque::with_capacity(2 * OPEN_ORDER_COUNT_MAX),
+            counts: OutboxCounts::default(),
+        }
+    }
+
+    /// Takes an order whose intent is record `seq` of the journal.
+    pub fn submit(&mut self, now: RecvTs, seq: u64, order: Approved<NewOrder>) {
+        if self.strict {
+            self.waiting.push_back(Waiting { seq, since: now, order });
+        } else {
+            self.send(now, order);
+        }
+    }
+
+    /// Lets every order leave whose record is below the durable mark.
+    pub fn release(&mut self, now: RecvTs, durable_seq: u64) {
+        while self.waiting.front().is_some_and(|w| w.seq < durable_seq) {
+            let Some(w) = self.waiting.pop_front() else { return };
+            let waited = now.since_ns(w.since);
+            self.counts.wait_ns_max = self.counts.wait_ns_max.max(waited);
+            if waited > self.age_max_ns {
+                // What was decided then may not be right any more.
+                self.withdraw(now, &w.order.into_inner(), REASON_WITHDRAWN);
+            } else {
+                self.send(now, w.order);
+            }
+        }
+    }
+
+    fn send(&mut self, now: RecvTs, order: Approved<NewOrder>) {
+        let mut bytes = [0u8; size_of::<NewOrder>()];
+        bytes.copy_from_slice(order.get().as_bytes());
+        match self.egress.check(now, &bytes) {
+            Ok(()) => {
+                self.counts.sent += 1;
+                self.venue.submit(now, order);
+            }
+            Err(code) => {
+                self.counts.refused += 1;
+                self.withdraw(now, &order.into_inner(), egress_reason(code));
+            }
+        }
+    }
+
+    /// Sends a cancel at once, and keeps its order from leaving if it has not left.
+    pub fn cancel(&mut self, now: RecvTs, cancel: CancelOrder) {
+        let id = cancel.client_order_id;
+        let at = self.waiting.iter().position(|w| w.order.get().client_order_id == id);
+        match at.and_then(|at| self.waiting.remove(at)) {
+            Some(w) => self.withdraw(now, &w.order.into_inner(), REASON_WITHDRAWN),
+            None => self.venue.cancel(now, cancel),
+        }
+    }
+
+    /// Keeps everything that has not left from leaving.
+    pub fn withdraw_all(&mut self, now: RecvTs) {
+        while let Some(w) = self.waiting.pop_front() {
+            self.withdraw(now, &w.order.into_inner(), REASON_WITHDRAWN);
+        }
+    }
+
+    fn withdraw(&mut self, now: RecvTs, order: &NewOrder, reason: u16) {
+        self.counts.withdrawn += 1;
+        self.withdrawn.push_back(VenueReport {
+            ts_exchange: ExchTs(now.0),
+            client_order_id: order.client_order_id,
+            venue_order_id: VenueOrderId(0),
+            exec_id: ExecId(0),
+            px: Px(0),
+            qty: Qty(0),
+            leaves: Qty(0),
+            fee_e9: 0,
+            instrument: order.instrument,
+            reason,
+            kind: ReportKind::Absent,
+            side: order.side,
+            maker: 0,
+            reserved: 0,
+        });
+    }
+
+    /// Returns the next message: what was withdrawn here first, then the venue's own.
+    pub fn poll(&mut self, now: RecvTs) -> Option<(RecvTs, VenueMessage)> {
+        if let Some(report) = self.withdrawn.pop_front() {
+            self.egress.on_report(&report);
+            return Some((now, VenueMessage::Report(report)));
+        }
+        let (due, message) = self.venue.poll(now)?;
+        match &message {
+            VenueMessage::Report(report) => self.egress.on_report(report),
+            VenueMessage::Link(event) => {
+                self.on_block(now, Block::Link, event.kind == LinkKind::Down);
+            }
+            VenueMessage::Snapshot(_) => {}
+        }
+        Some((due, message))
+    }
+
+    /// Returns when something next happens at the venue by itself, or at once where something
+    /// was withdrawn.
+    pub fn next_due(&self, now: RecvTs) -> Option<RecvTs> {
+        if self.withdrawn.is_empty() { self.venue.next_due() } else { Some(now) }
+    }
+
+    /// The kill switch: nothing waits, nothing leaves any more.
+    pub fn kill(&mut self, now: RecvTs) {
+        self.egress.kill();
+        self.withdraw_all(now);
+    }
+
+    /// Tells the last check of a block, set or lifted.
+    pub fn on_block(&mut self, now: RecvTs, block: Block, set: bool) {
+        if set {
+            self.egress.block(block);
+            self.withdraw_all(now);
+        } else {
+            self.egress.unblock(block);
+        }
+    }
+
+    /// Tells the last check what a parent may have outstanding in all.
+    pub fn on_parent(&mut self, parent: ParentId, qty: Qty) {
+        // A total that changed refuses the parent's children when they come.
+        let _ = self.egress.on_parent(parent, qty);
+    }
+
+    /// Tells the last check where the market is.
+    pub fn on_mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: f64) {
+        if let Some(mid) = Px::from_f64(mid) {
+            self.egress.on_mark(now, instrument, mid);
+        }
+    }
+
+    /// Passes a market record to the venue.
+    pub fn on_market(&mut self, ev: &MarketEvent) {
+        self.venue.on_market(ev);
+    }
+
+    /// Asks the venue for its account.
+    pub fn request_snapshot(&mut self, now: RecvTs, request: SnapshotRequest) {
+        self.venue.request_snapshot(now, request);
+    }
+
+    /// Lets the venue's own time pass.
+    pub fn advance(&mut self, to: RecvTs) {
+        self.venue.advance(to);
+    }
+
+    /// Ends the venue's session.
+    pub fn finish(&mut self, now: RecvTs) {
+        self.venue.finish(now);
+    }
+
+    /// Returns how long the oldest order has waited for the journal, nanoseconds.
+    pub fn oldest_wait_ns(&self, now: RecvTs) -> u64 {
+        self.waiting.front().map_or(0, |w| now.since_ns(w.since))
+    }
+
+    /// Returns whether orders at the venue outlive this process.
+    pub fn outlives_process(&self) -> bool {
+        self.venue.outlives_process()
+    }
+
+    /// Returns the counts so far.
+    pub fn counts(&self) -> OutboxCounts {
+        self.counts
+    }
+
+    /// Returns the venue.
+    pub fn venue_mut(&mut self) -> &mut V {
+        &mut self.venue
+    }
+}
+
+fn egress_reason(code: RiskCode) -> u16 {
+    REASON_EGRESS + code as u16
+}

@@ -1,0 +1,192 @@
+//! `ijk live`: the main job.
+
+mod conclude;
+mod trade;
+
+use crate::cli::LiveArgs;
+use crate::exit::{self, Exit};
+use crate::header::{DataId, FORMAT, Header};
+use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
+use crate::state_dir::{STATE, StateDir};
+use crate::{feeds, parents, recover, settings, weights};
+use ijk_core::{CarryItem, EventSource, Instrument};
+use ijk_data::spec::FeedSpec;
+use ijk_engine::decision::recovery::nothing_to_carry;
+use ijk_engine::runtime::hash::hash_file;
+use ijk_engine::runtime::socket::{LinkAddress, SocketOptions, SocketTransport};
+use ijk_venue::SimExchange;
+use ijk_venue::link::{LinkSettings, LinkVenue};
+use std::path::{Path, PathBuf};
+use trade::Plan;
+
+/// Where orders go.
+#[derive(Clone, Debug)]
+enum VenueSpec {
+    /// The simulated exchange, on the kernel thread.
+    Sim,
+    /// A gateway process behind the link protocol.
+    Link(LinkAddress),
+}
+
+/// Runs a trading day.
+///
+/// # Errors
+/// Exit codes of the contract.
+pub fn run(args: &LiveArgs) -> Result<(), Exit> {
+    let venue = parse_venue(&args.venue)?;
+    refuse_latched()?;
+    let external = !matches!(venue, VenueSpec::Sim);
+    let mut config = settings::load(args.config.as_deref())?.config;
+    config.run.seed = args.seed.unwrap_or(config.run.seed);
+    let seed = config.run.seed;
+    let specs = if args.feeds.is_empty() {
+        feeds::parse_specs(&["synth".to_string()])?
+    } else {
+        feeds::parse_specs(&args.feeds)?
+    };
+    let speed = parse_speed(&args.speed)?;
+    if external && !speed.is_finite() {
+        return Err(Exit::usage(
+            "an outside venue answers in its own time: give --speed 1 (or another number)",
+        ));
+    }
+    let encoder = weights::load(&args.weights)?;
+    if encoder.is_none() && args.parents.is_none() {
+        return Err(Exit::usage("--weights none trades nothing without --parents FILE.csv"));
+    }
+    let source = feeds::open(&specs, seed, &config.instrument)?;
+    let (mut parents, parents_id) = match &args.parents {
+        Some(path) => (parents::load(path, source.instruments())?, parents::fingerprint(path)?),
+        None => (Vec::new(), 0),
+    };
+    let mut account = match external {
+        true => Some(Account::open(args.state.as_deref(), source.instruments())?),
+        false => None,
+    };
+    let carry = account.as_mut().map_or_else(nothing_to_carry, |a| std::mem::take(&mut a.carry));
+    recover::skip_started(&mut parents, &carry, parents_id);
+    let header = Header {
+        format: FORMAT.to_string(),
+        data: data_ids(&specs, seed)?,
+        venue: args.venue.clone(),
+        weights: encoder.map(|(_, id)| id),
+        instruments: source.instruments().to_vec(),
+        by_order: (0..source.instruments().len())
+            .map(|i| source.depth_kind(i) == ijk_core::DepthKind::L3)
+            .collect(),
+        epoch: account.as_ref().map_or(0, |a| a.epoch),
+        parents_id,
+        config,
+    };
+    let root = args.out.clone().unwrap_or_else(|| default_root(seed));
+    let dir = RunDir::create(&root, args.force)?;
+    let plan = Plan { header: &header, parents, carry, speed, account };
+    let outcome = match venue {
+        VenueSpec::Sim => plan.trade(simulated_exchange(&header)?, source, &dir, args)?,
+        VenueSpec::Link(address) => plan.trade(gateway(&header, address)?, source, &dir, args)?,
+    };
+    dir.mark_latest();
+    conclude::conclude(&header, &dir, outcome, args)
+}
+
+fn parse_venue(venue: &str) -> Result<VenueSpec, Exit> {
+    if let Some(address) = venue.strip_prefix("link:") {
+        let address = address.parse().map_err(|e| Exit::usage(format!("venue '{venue}': {e}")))?;
+        return Ok(VenueSpec::Link(address));
+    }
+    match venue {
+        "sim" => Ok(VenueSpec::Sim),
+        "ibkr-paper" | "ibkr-live" => Err(Exit::new(
+            exit::VENUE,
+            format!(
+                "venue {venue}: this build cannot route orders to Interactive Brokers yet; \
+                 'ijk doctor --gateway ADDRESS' probes a gateway"
+            ),
+        )),
+        other => Err(Exit::usage(format!(
+            "venue '{other}': expected sim, link:HOST:PORT, link:unix:PATH, ibkr-paper or \
+             ibkr-live"
+        ))),
+    }
+}
+
+/// The account at a venue that outlives the process.
+struct Account {
+    state: StateDir,
+    epoch: u32,
+    carry: Vec<CarryItem>,
+}
+
+impl Account {
+    /// Locks the account, reads what the last run left, and takes the next boot epoch.
+    fn open(root: Option<&Path>, instruments: &[Instrument]) -> Result<Account, Exit> {
+        let mut state = StateDir::open(root.unwrap_or(Path::new(STATE)))?;
+        let carry = recover::recover(&mut state, instruments)?;
+        let epoch = state.next_epoch()?;
+        Ok(Account { state, epoch, carry })
+    }
+}
+
+fn gateway(header: &Header, address: LinkAddress) -> Result<LinkVenue<SocketTransport>, Exit> {
+    let transport = SocketTransport::start(address, SocketOptions::default())
+        .map_err(|e| Exit::new(exit::VENUE, format!("the link: {e}")))?;
+    let mut account = [0u8; 16];
+    account[..5].copy_from_slice(b"ijk-1");
+    let settings = LinkSettings {
+        client_number: 1,
+        boot_epoch: header.epoch,
+        account,
+        heartbeat_ns: header.config.venue.heartbeat_ms.max(1).saturating_mul(1_000_000),
+    };
+    Ok(LinkVenue::new(transport, settings, &header.instruments))
+}
+
+fn refuse_latched() -> Result<(), Exit> {
+    if Path::new(KILL_LATCH).exists() {
+        return Err(Exit::new(
+            exit::UNSAFE,
+            format!("{KILL_LATCH} exists: trading was killed; 'ijk kill --clear' re-arms"),
+        ));
+    }
+    Ok(())
+}
+
+fn parse_speed(text: &str) -> Result<f64, Exit> {
+    if text == "max" {
+        return Ok(f64::INFINITY);
+    }
+    text.parse::<f64>()
+        .ok()
+        .filter(|s| *s > 0.0 && s.is_finite())
+        .ok_or_else(|| Exit::usage(format!("--speed {text}: expected max or a positive number")))
+}
+
+fn default_root(seed: u64) -> PathBuf {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3f").to_string();
+    Path::new(RUNS).join(format!("{now}Z-{seed}"))
+}
+
+fn data_ids(specs: &[FeedSpec], seed: u64) -> Result<Vec<DataId>, Exit> {
+    let mut ids = Vec::new();
+    for spec in specs {
+        let files = feeds::files(spec);
+        if files.is_empty() {
+            ids.push(DataId { name: format!("{spec} (run seed {seed})"), sha256: None });
+        }
+        for path in files {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let sha256 = hash_file(path)
+                .map_err(|e| Exit::data(format!("{}: cannot read: {e}", path.display())))?;
+            ids.push(DataId { name, sha256: Some(sha256) });
+        }
+    }
+    Ok(ids)
+}
+
+fn simulated_exchange(header: &Header) -> Result<SimExchange, Exit> {
+    let config = &header.config;
+    let depths = header.depths();
+    let seed = config.run.seed;
+    SimExchange::new(&config.sim, &config.fees, &header.instruments, &depths, seed)
+        .map_err(Exit::usage)
+}
