@@ -9,6 +9,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+/// Folders above a journal that a run may have made: `runs/<id>/journal` lies in three.
+const FOLDERS_NEW: usize = 3;
+
 /// A folder of segment files, written through io_uring or by plain positioned writes.
 pub struct FsStorage {
     dir: PathBuf,
@@ -16,6 +19,8 @@ pub struct FsStorage {
     only: Option<(u32, PathBuf)>,
     open: Vec<(u32, File)>,
     uring: Option<Uring>,
+    /// The names of the folders above may not be on the device.
+    folders_new: bool,
 }
 
 impl FsStorage {
@@ -31,7 +36,8 @@ impl FsStorage {
                 Some(Uring::new().map_err(|source| JournalError::UringUnavailable { source })?)
             }
         };
-        Ok(FsStorage { dir: dir.to_path_buf(), only: None, open: Vec::new(), uring })
+        let dir = dir.to_path_buf();
+        Ok(FsStorage { dir, only: None, open: Vec::new(), uring, folders_new: true })
     }
 
     /// Returns a journal folder, or one segment file of it, for reading.
@@ -40,8 +46,13 @@ impl FsStorage {
     /// [`JournalError::Open`] if there is nothing at `path`.
     pub fn read_only(path: &Path) -> Result<FsStorage, JournalError> {
         let open = |source| JournalError::Open { path: path.to_path_buf(), source };
-        let mut storage =
-            FsStorage { dir: path.to_path_buf(), only: None, open: Vec::new(), uring: None };
+        let mut storage = FsStorage {
+            dir: path.to_path_buf(),
+            only: None,
+            open: Vec::new(),
+            uring: None,
+            folders_new: false,
+        };
         if std::fs::metadata(path).map_err(open)?.is_file() {
             let number = segment_number(path.file_name().and_then(|n| n.to_str()).unwrap_or(""));
             storage.only = Some((number.unwrap_or(0), path.to_path_buf()));
@@ -90,6 +101,19 @@ impl FsStorage {
         let at = self.position(segment)?;
         Ok(&self.open[at].1)
     }
+}
+
+/// Forces the names of the folders above to the device: a journal whose own folder is forgotten is
+/// lost. Folders that this user must not read were not made by this run.
+fn sync_parents(dir: &Path) -> io::Result<()> {
+    for folder in dir.canonicalize()?.ancestors().skip(1).take(FOLDERS_NEW) {
+        match File::open(folder) {
+            Ok(folder) => folder.sync_all()?,
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 /// Returns the number in a segment's file name.
@@ -172,7 +196,11 @@ impl Storage for FsStorage {
     }
 
     fn sync_dir(&mut self) -> io::Result<()> {
-        File::open(&self.dir)?.sync_all()
+        File::open(&self.dir)?.sync_all()?;
+        if std::mem::take(&mut self.folders_new) {
+            sync_parents(&self.dir)?;
+        }
+        Ok(())
     }
 
     fn drop_cache(&mut self, segment: u32) -> io::Result<()> {

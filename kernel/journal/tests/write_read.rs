@@ -7,8 +7,8 @@ use ijk_core::config::{JournalBackend, JournalConfig};
 use ijk_core::record::{ControlCommand, RecordKind};
 use ijk_core::{EventKind, InstrumentId, MarketEvent};
 use ijk_journal::{
-    Durability, FsStorage, JournalError, ReadStorage, Reader, RecoveryMode, StreamHasher, Tail,
-    Writer, WriterOptions, recover,
+    Durability, FsStorage, JournalError, ReadStorage, Reader, RecoveryMode, Storage, StreamHasher,
+    Tail, Writer, WriterOptions, recover,
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -232,6 +232,67 @@ fn payloads_are_checked_by_kind_length_and_value() {
             Err(JournalError::Payload { expected: "ControlCommand", .. })
         ));
     }
+}
+
+/// A device that is full, whatever file is asked for; reads are of no use.
+struct Full(std::fs::File);
+
+impl ReadStorage for Full {
+    fn list(&mut self) -> std::io::Result<Vec<u32>> {
+        Ok(Vec::new())
+    }
+    fn len(&mut self, _: u32) -> std::io::Result<u64> {
+        Ok(0)
+    }
+    fn read_at(&mut self, _: u32, _: u64, _: &mut [u8]) -> std::io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Storage for Full {
+    fn create(&mut self, _: u32) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn write_at(&mut self, _: u32, offset: u64, bytes: &[u8]) -> std::io::Result<usize> {
+        std::os::unix::fs::FileExt::write_at(&self.0, bytes, offset)
+    }
+    fn sync(&mut self, _: u32) -> std::io::Result<()> {
+        self.0.sync_data()
+    }
+    fn truncate(&mut self, _: u32, _: u64) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn remove(&mut self, _: u32) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn sync_dir(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_device_is_an_error_before_anything_is_taken() {
+    let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
+        eprintln!("skipped: no /dev/full");
+        return;
+    };
+    let options =
+        WriterOptions::new(&config(JournalBackend::Plain), Durability::Strict, 1).unwrap();
+    let refused = Writer::begin(Full(full), options).err();
+    let Some(JournalError::Prepare { segment: 0, source }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(source.raw_os_error(), Some(28), "ENOSPC");
+}
+
+#[test]
+fn a_device_that_cannot_be_forced_ends_the_journal() {
+    let Ok(null) = std::fs::File::options().write(true).open("/dev/null") else { return };
+    let options =
+        WriterOptions::new(&config(JournalBackend::Plain), Durability::Buffered, 1).unwrap();
+    let mut writer = Writer::begin(Full(null), options).unwrap();
+    writer.append(1, RecordKind::Timer, &[]).unwrap();
+    assert!(matches!(writer.finish(), Err(JournalError::Sync { .. })));
 }
 
 proptest! {

@@ -8,6 +8,8 @@ use crate::recover::{Recovered, recover};
 
 /// Starts of the kernel in one run.
 const GENERATIONS: u64 = 3;
+/// Ways in which one crash may turn out, besides the one that the run goes on with.
+const OUTCOMES: u64 = 12;
 /// Operations in which the machine may go down.
 const OPS: u64 = 90;
 
@@ -25,6 +27,15 @@ pub(crate) fn run(lab: &mut Lab, seed: u64) {
         let label = || format!("crash run {seed}, generation {generation}");
         if ended == Ended::Undead {
             return lab.fail(label(), "the writer went on after an error".into());
+        }
+        for _ in 0..OUTCOMES {
+            let mut other = disk.clone();
+            other.reseed(rng.bits());
+            other.crash(CrashOdds::draw(&mut rng));
+            lab.image("crash while writing");
+            if let Err(what) = recover_and_check(&mut other, &mut truth.clone()) {
+                return lab.fail(label(), what);
+            }
         }
         disk.crash(CrashOdds::draw(&mut rng));
         if let Err(what) = crash_in_recovery(lab, &disk, &truth, &mut rng) {

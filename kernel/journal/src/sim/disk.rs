@@ -128,6 +128,11 @@ impl FaultyDisk {
         self.fault = fault;
     }
 
+    /// Lets chance take another course from here.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = SimRng::new(seed);
+    }
+
     /// Limits the bytes of all files together.
     pub fn set_capacity(&mut self, bytes: Option<u64>) {
         self.capacity = bytes;

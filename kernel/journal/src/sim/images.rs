@@ -41,15 +41,16 @@ const DAMAGES: [(Damage, &str); 14] = [
 
 /// Damages one specimen in every way there is, or, if that is more than `budget` images, in an
 /// even share of the ways.
-pub(crate) fn run(lab: &mut Lab, seed: u64, budget: u64) {
+pub(crate) fn run(lab: &mut Lab, seed: u64, sealed: bool, budget: u64) {
     let mut rng = SimRng::new(seed);
     let (shape, content) = (rng.bits(), rng.bits());
-    let specimen = Specimen::new(shape, content, 2, rng.chance(50));
+    let specimen = Specimen::new(shape, content, 2, sealed);
     let stale = Specimen::new(shape, rng.bits(), 1, false);
     let sibling = Specimen::new(shape, rng.bits(), 2, false);
     splices(lab, seed, &specimen, &sibling);
     let total = (specimen.bytes() * DAMAGES.len()) as u64;
     let stride = total.div_ceil(budget.max(1)).max(1);
+    lab.specimen(stride == 1);
     let mut skip = rng.below(stride);
     let mut image = Vec::new();
     for segment in 0..specimen.segments.len() {

@@ -17,6 +17,8 @@ pub struct CrashReport {
     pub images: u64,
     /// Images by what was done to them.
     pub kinds: BTreeMap<&'static str, u64>,
+    /// Journals that were damaged in every way there is.
+    pub exhausted: u64,
     /// Images judged wrongly.
     pub failures: u64,
     /// The first of them: what was done, and what was wrong.
@@ -25,7 +27,9 @@ pub struct CrashReport {
 
 impl fmt::Display for CrashReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} images, {} failures", self.images, self.failures)?;
+        let (images, exhausted) = (self.images, self.exhausted);
+        let failures = self.failures;
+        writeln!(f, "{images} images, {failures} failures, {exhausted} journals exhausted")?;
         for (kind, count) in &self.kinds {
             writeln!(f, "  {kind:<28} {count}")?;
         }
@@ -47,6 +51,11 @@ impl Lab {
     pub fn image(&mut self, kind: &'static str) {
         self.report.images += 1;
         *self.report.kinds.entry(kind).or_default() += 1;
+    }
+
+    /// Counts a damaged journal.
+    pub fn specimen(&mut self, exhausted: bool) {
+        self.report.exhausted += u64::from(exhausted);
     }
 
     /// Counts a failure.
@@ -72,13 +81,14 @@ impl Lab {
 ///
 /// Four fifths are small journals of 210 records damaged at every byte boundary (cut off, zeroed,
 /// garbage, the bytes of an earlier epoch or another segment, a torn sector), by every single bit
-/// and by groups of a journal that differs in content only; below about 0.9 million images an
-/// even share of these. The rest are a writer, and recoveries, driven over a disk that goes down
+/// and by groups of a journal that differs in content only; of a journal for which the count is too
+/// small (below about a million) an even share of these. The rest are a writer, and recoveries, driven over a disk that goes down
 /// in any operation, or of which the n-th operation fails, for every n. The same seed and count
 /// give the same images.
 pub fn crash_images(seed: u64, count: u64) -> CrashReport {
     let mut lab = Lab { report: CrashReport::default(), until: 0 };
     let mut seeds = SimRng::new(seed);
+    let mut specimens = 0u64;
     let damaged = count / 100 * DAMAGED_PERCENT;
     for (share, until) in [(0, damaged), (1, damaged + (count - damaged) / 2), (2, count)] {
         lab.until = until;
@@ -87,7 +97,9 @@ pub fn crash_images(seed: u64, count: u64) -> CrashReport {
             match share {
                 0 => {
                     let left = until - lab.report.images;
-                    images::run(&mut lab, seed, left);
+                    // Completed journals and such as a running kernel has, in turn.
+                    images::run(&mut lab, seed, specimens % 2 == 0, left);
+                    specimens += 1;
                 }
                 1 => crashes::run(&mut lab, seed),
                 _ => faults::run(&mut lab, seed),
