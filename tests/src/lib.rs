@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the command under test, real data where it is, parents files.
 
 pub mod kill9;
+pub mod ledger;
 pub mod sim;
 
 use serde_json::Value;

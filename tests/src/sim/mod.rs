@@ -8,8 +8,20 @@
 //! | [`auditor`] | the rules, checked on the wire log, the journal and the broker's books |
 //! | [`faults`] | every kind of fault, its rate drawn per run, its count |
 //! | [`rng`] | the one source of chance |
+//! | [`market`], [`net`], [`disk`], [`ports`] | feed, wire, device, clock of the simulated machine |
+//! | [`process`] | one start of the real kernel: recovery, session, death |
+//! | [`world`] | one day from its seed to its verdict |
+//! | [`campaign`] | many days |
 
 pub mod auditor;
 pub mod broker;
+pub mod campaign;
+pub mod disk;
 pub mod faults;
+pub mod market;
+pub mod net;
+pub mod ports;
+pub mod process;
 pub mod rng;
+pub mod scene;
+pub mod world;

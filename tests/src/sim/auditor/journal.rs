@@ -118,6 +118,7 @@ impl Auditor {
                 self.journaled_executions.insert(unsigned(payload, carry::EXEC, 8));
             }
             carry::DONE => {
+                self.blocks &= !1;
                 let missing = self.sent.keys().find(|id| {
                     !self.carried.contains(id)
                         && !self.journaled_ended.contains(id)

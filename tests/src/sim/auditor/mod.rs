@@ -180,6 +180,8 @@ rules! {
         "Nothing new leaves on a connection before a complete answer came over it.";
     NotConverged = "not_converged",
         "Once all is calm nothing is unknown and nothing is blocked without a reason.";
+    JournalRefused = "journal_refused",
+        "A journal that only crashes have touched can be recovered.";
     LeftWorking = "left_working", "Once the day is over no order of ours works.";
 }
 
@@ -241,6 +243,9 @@ pub struct Auditor {
     killed: bool,
 }
 
+/// Set from a start until all that an earlier process left was taken over.
+const RECOVERY: u8 = 1;
+
 impl Auditor {
     /// Returns an auditor that has seen nothing.
     pub fn new(limits: Limits) -> Auditor {
@@ -270,7 +275,7 @@ impl Auditor {
             parents: BTreeMap::new(),
             children: BTreeMap::new(),
             busts_returned: BTreeSet::new(),
-            blocks: limits.blocks_at_boot,
+            blocks: limits.blocks_at_boot | RECOVERY,
             killed: false,
         }
     }
@@ -288,6 +293,12 @@ impl Auditor {
             What::ClockStep => self.steps.push_back(at),
             What::KillCleared => self.killed = false,
         }
+    }
+
+    /// Takes an accusation of somebody who saw what bytes do not show.
+    pub fn accuse(&mut self, at: u64, rule: Rule, text: String) {
+        self.at = at;
+        self.breach(rule, text);
     }
 
     /// Returns what was found so far.
@@ -308,7 +319,7 @@ impl Auditor {
         self.carried.clear();
         self.parents.clear();
         self.children.clear();
-        self.blocks = self.limits.blocks_at_boot;
+        self.blocks = self.limits.blocks_at_boot | RECOVERY;
         self.steps.push_back(self.at);
     }
 

@@ -2,7 +2,7 @@
 
 use super::Auditor;
 use super::layout::{item, short, signed, unsigned};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// An answer that is not complete yet.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,6 @@ impl Auditor {
         }
         self.reconciled = Some(connection);
         let mut ids = BTreeSet::new();
-        let mut listed = BTreeMap::new();
         self.foreign_open.clear();
         for body in &building.items {
             let id = unsigned(body, item::ID, 8);
@@ -60,7 +59,10 @@ impl Auditor {
             match body[item::KIND] {
                 item::EXECUTION => {
                     let exec_id = unsigned(body, item::EXEC, 8);
-                    listed.insert(exec_id, ());
+                    if body[item::STATUS] != 0 {
+                        self.unbook(exec_id);
+                        continue;
+                    }
                     self.book(id, exec_id, instrument, side, signed(body, item::QTY));
                 }
                 item::ORDER => {

@@ -105,6 +105,11 @@ impl Day {
         self.see(What::Boot);
         self.connect(epoch);
         self.answer(&[]);
+        let left: Vec<u64> = self.auditor.sent.keys().copied().collect();
+        for id in left {
+            self.carry(1, id);
+        }
+        self.carry(3, 0);
         self.control(3, 1);
         self.control(3, 2);
         self.parent(1, [0, 0, 5_000, 0], 5_000);
@@ -494,6 +499,12 @@ fn new_unreconciled() {
         d.trade(2, 0, 1);
     });
     assert_eq!(incomplete, [Rule::NewUnreconciled], "an answer with a hole proves nothing");
+}
+
+#[test]
+fn journal_refused() {
+    let found = doctored(|d| d.auditor.accuse(1, Rule::JournalRefused, String::new()));
+    assert_eq!(found, [Rule::JournalRefused]);
 }
 
 #[test]

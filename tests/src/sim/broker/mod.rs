@@ -133,6 +133,14 @@ impl Broker {
         for order in orders {
             self.end(now, order, Status::Canceled, kind::CANCELED);
         }
+        // What was held back comes out, in its order.
+        let hurry = |at: u64| now + (at - now.min(at)).min(MS * 100);
+        for ((at, n), deed) in std::mem::take(&mut self.deeds) {
+            self.deeds.insert((hurry(at), n), deed);
+        }
+        for ((at, n), report) in std::mem::take(&mut self.reports) {
+            self.reports.insert((hurry(at), n), report);
+        }
     }
 
     /// Returns when something next happens by itself.

@@ -8,9 +8,9 @@ use crate::sim::faults::Fault;
 mod code {
     pub const PROTOCOL: u16 = 1;
     pub const ACCOUNT: u16 = 2;
-    pub const BYTES: u16 = 3;
-    pub const INSTRUMENT: u16 = 200;
-    pub const IN_USE: u16 = 326;
+    pub const IN_USE: u16 = 3;
+    pub const INSTRUMENT: u16 = 4;
+    pub const BYTES: u16 = 6;
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -47,7 +47,7 @@ impl Broker {
     fn items(&self, now: u64, request: u64) -> Vec<Item> {
         let blank = Item { request, ..Item::default() };
         let mut items = vec![Item { kind: kind::BEGIN, ts: now, ..blank }];
-        for e in self.books.executions.iter().filter(|e| !e.busted) {
+        for e in &self.books.executions {
             let o = &self.books.orders[e.order];
             items.push(Item {
                 id: o.id,
@@ -59,6 +59,8 @@ impl Broker {
                 fee: if e.fee_known { e.fee } else { 0 },
                 instrument: self.session.number_of(o.instrument),
                 kind: kind::EXECUTION,
+                // One that was busted says so.
+                status: if e.busted { 2 } else { 0 },
                 side: o.side,
                 maker: u8::from(e.maker),
                 ..blank

@@ -190,7 +190,8 @@ fn hell(seed: u64) -> (Vec<Out>, Broker) {
                     let held = items.iter().filter(|i| i[82] == 3);
                     let told: i64 = held.map(|i| number(i, 48)).sum();
                     assert_eq!(told, positions.iter().sum::<i64>(), "seed {seed} at {due}");
-                    assert_eq!(items.iter().filter(|i| i[82] == 1).count(), executions);
+                    let standing = items.iter().filter(|i| i[82] == 1 && i[83] == 0);
+                    assert_eq!(standing.count(), executions);
                     complete += 1;
                 }
             }

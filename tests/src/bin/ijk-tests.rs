@@ -1,0 +1,3 @@
+//! Everything that proves order truth, from one command.
+
+fn main() {}
