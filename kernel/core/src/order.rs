@@ -97,6 +97,10 @@ pub enum ReportKind {
 /// well be alive.
 pub const REASON_DUPLICATE_ID: u16 = 103;
 
+/// Reason codes of orders withdrawn at the last check before the wire, from here on: the check's
+/// risk code is added.
+pub const REASON_EGRESS: u16 = 1_000;
+
 /// One report of a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -6,6 +6,7 @@
 //! simulation and live. [`runtime`] owns everything that touches the world: threads, rings, the
 //! journal, counters, stage clocks.
 
+pub mod canary;
 pub mod decision;
 pub mod runtime;
 

@@ -2,6 +2,7 @@
 
 use super::state::InstrumentState;
 use super::{Input, OrderTruth, Outputs, Probe, Stage};
+use crate::canary::{Bug, planted};
 use ijk_core::config::Config;
 use ijk_core::features::Token;
 use ijk_core::num::E9;
@@ -107,7 +108,8 @@ impl Kernel {
         let whole = instruments.iter().all(|i| i.qty_unit_e9 == E9);
         let qty_max = if whole { risk.max_order_qty } else { i64::MAX };
         execution.set_child_limits(Qty(qty_max), risk.max_order_notional_usd);
-        let first_id = ClientOrderId::first_of(epoch.min(BOOT_EPOCH_MAX));
+        let epoch = if planted(Bug::ReuseIds) { 1 } else { epoch.min(BOOT_EPOCH_MAX) };
+        let first_id = ClientOrderId::first_of(epoch);
         execution.set_client_order_base(first_id.0);
         let mut gate = Gate::new(&config.risk, instruments)?;
         gate.set_client_floor(ClientOrderId(first_id.0 - 1));

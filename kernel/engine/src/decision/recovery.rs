@@ -5,6 +5,7 @@
 //! decisions are skipped: recovery costs a scan.
 
 use super::truth::{Effect, OrderTruth};
+use crate::canary::{Bug, planted};
 use ijk_core::config::Config;
 use ijk_core::limits::INSTRUMENT_COUNT_MAX;
 use ijk_core::record::{ControlCommand, ControlKind, ParentCommand, ParentRecord, ParentStatus};
@@ -207,9 +208,13 @@ impl Recovery {
                 items.push(item);
             }
         }
-        items.extend(self.executions);
+        if !planted(Bug::ForgetExecutions) {
+            items.extend(self.executions);
+        }
         items.extend(self.parents);
-        items.extend(self.truth.carry_orders());
+        if !planted(Bug::ForgetOrders) {
+            items.extend(self.truth.carry_orders());
+        }
         items.push(CarryItem::new(CarryKind::Done));
         items
     }

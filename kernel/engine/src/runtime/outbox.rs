@@ -5,8 +5,10 @@
 //! wait. What must not leave any more (a kill, a broken link, a cancel, old age) is withdrawn, and
 //! the kernel is told that it never left.
 
+use crate::canary::{Bug, planted};
 use ijk_core::config::{OutboxMode, RiskConfig, VenueConfig};
 use ijk_core::limits::OPEN_ORDER_COUNT_MAX;
+use ijk_core::order::REASON_EGRESS;
 use ijk_core::{
     Block, CancelOrder, ExchTs, ExecId, Instrument, InstrumentId, LinkKind, MarketEvent, NewOrder,
     ParentId, Px, Qty, RecvTs, ReportKind, SnapshotRequest, VenueOrderId, VenueReport,
@@ -16,8 +18,6 @@ use ijk_venue::{Venue, VenueMessage};
 use std::collections::VecDeque;
 use zerocopy::IntoBytes;
 
-/// Reason codes of withdrawn orders from here on: the last check's [`RiskCode`] is added.
-pub const REASON_EGRESS: u16 = 1_000;
 /// Reason of an order withdrawn for any other cause.
 pub const REASON_WITHDRAWN: u16 = 999;
 
@@ -48,6 +48,8 @@ pub struct Outbox<V: Venue> {
     age_max_ns: u64,
     waiting: VecDeque<Waiting>,
     withdrawn: VecDeque<VenueReport>,
+    /// A request for the venue's account that follows the order of this record.
+    asked: Option<(u64, SnapshotRequest)>,
     counts: OutboxCounts,
 }
 
@@ -67,13 +69,14 @@ impl<V: Venue> Outbox<V> {
             age_max_ns: settings.intent_age_max_ms.saturating_mul(1_000_000),
             waiting: VecDeque::with_capacity(2 * OPEN_ORDER_COUNT_MAX),
             withdrawn: VecDeque::with_capacity(2 * OPEN_ORDER_COUNT_MAX),
+            asked: None,
             counts: OutboxCounts::default(),
         }
     }
 
     /// Takes an order whose intent is record `seq` of the journal.
     pub fn submit(&mut self, now: RecvTs, seq: u64, order: Approved<NewOrder>) {
-        if self.strict {
+        if self.strict && !planted(Bug::SendBeforeDurable) {
             self.waiting.push_back(Waiting { seq, since: now, order });
         } else {
             self.send(now, order);
@@ -93,6 +96,7 @@ impl<V: Venue> Outbox<V> {
                 self.send(now, w.order);
             }
         }
+        self.ask_in_turn(now);
     }
 
     fn send(&mut self, now: RecvTs, order: Approved<NewOrder>) {
@@ -115,7 +119,12 @@ impl<V: Venue> Outbox<V> {
         let id = cancel.client_order_id;
         let at = self.waiting.iter().position(|w| w.order.get().client_order_id == id);
         match at.and_then(|at| self.waiting.remove(at)) {
-            Some(w) => self.withdraw(now, &w.order.into_inner(), REASON_WITHDRAWN),
+            Some(w) => {
+                self.withdraw(now, w.order.get(), REASON_WITHDRAWN);
+                if planted(Bug::WithdrawnLeaves) {
+                    self.venue.submit(now, w.order);
+                }
+            }
             None => self.venue.cancel(now, cancel),
         }
     }
@@ -204,9 +213,19 @@ impl<V: Venue> Outbox<V> {
         self.venue.on_market(ev);
     }
 
-    /// Asks the venue for its account.
+    /// Asks the venue for its account, after every order that was decided before: an answer that
+    /// does not list one of them means something.
     pub fn request_snapshot(&mut self, now: RecvTs, request: SnapshotRequest) {
-        self.venue.request_snapshot(now, request);
+        self.asked = Some((self.waiting.back().map_or(0, |w| w.seq), request));
+        self.ask_in_turn(now);
+    }
+
+    fn ask_in_turn(&mut self, now: RecvTs) {
+        let Some((seq, request)) = self.asked else { return };
+        if self.waiting.front().is_none_or(|w| w.seq > seq) {
+            self.asked = None;
+            self.venue.request_snapshot(now, request);
+        }
     }
 
     /// Lets the venue's own time pass.
@@ -242,4 +261,172 @@ impl<V: Venue> Outbox<V> {
 
 fn egress_reason(code: RiskCode) -> u16 {
     REASON_EGRESS + code as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ijk_core::record::Level;
+    use ijk_core::{ClientOrderId, OrderType, Side, Symbol, TimeInForce};
+    use ijk_risk::{Gate, Quote};
+
+    /// Notes what reaches it.
+    #[derive(Default)]
+    struct Noted {
+        wire: Vec<String>,
+    }
+
+    impl Venue for Noted {
+        fn outlives_process(&self) -> bool {
+            true
+        }
+        fn on_market(&mut self, _: &MarketEvent) {}
+        fn submit(&mut self, _: RecvTs, order: Approved<NewOrder>) {
+            self.wire.push(format!("new {}", order.get().client_order_id.0));
+        }
+        fn cancel(&mut self, _: RecvTs, cancel: CancelOrder) {
+            self.wire.push(format!("cancel {}", cancel.client_order_id.0));
+        }
+        fn request_snapshot(&mut self, _: RecvTs, request: SnapshotRequest) {
+            self.wire.push(format!("ask {}", request.request_id));
+        }
+        fn advance(&mut self, _: RecvTs) {}
+        fn next_due(&self) -> Option<RecvTs> {
+            None
+        }
+        fn poll(&mut self, _: RecvTs) -> Option<(RecvTs, VenueMessage)> {
+            None
+        }
+        fn finish(&mut self, _: RecvTs) {}
+    }
+
+    struct Rig {
+        gate: Gate,
+        outbox: Outbox<Noted>,
+        next_id: u64,
+    }
+
+    const NOW: RecvTs = RecvTs(1_000_000_000);
+
+    impl Rig {
+        fn new() -> Rig {
+            let risk = RiskConfig::simulation();
+            let table = [Instrument::us_equity(Symbol::new("T").unwrap())];
+            let venue = VenueConfig::default();
+            let mut outbox = Outbox::new(Noted::default(), &venue, &risk, &table);
+            outbox.on_mark(NOW, InstrumentId(0), 100.5);
+            outbox.on_parent(ParentId(1), Qty(1_000));
+            Rig { gate: Gate::new(&risk, &table).unwrap(), outbox, next_id: 1 }
+        }
+
+        fn submit(&mut self, seq: u64, qty: i64) {
+            let order = NewOrder {
+                client_order_id: ClientOrderId(self.next_id),
+                qty: Qty(qty),
+                px: Px(100_000_000_000 + 10_000_000 * self.next_id as i64),
+                parent_id: ParentId(1),
+                instrument: InstrumentId(0),
+                side: Side::Bid,
+                order_type: OrderType::Limit,
+                tif: TimeInForce::Day,
+                reserved: [0; 7],
+            };
+            self.next_id += 1;
+            let level = |dollars: i64| Level { px: Px(dollars * 1_000_000_000), qty: Qty(100) };
+            let quote = Quote { bid: level(100), ask: level(101), ts: NOW, trusted: true };
+            let approved = self.gate.check(NOW, order, &quote).unwrap();
+            self.outbox.submit(NOW, seq, approved);
+        }
+
+        fn wire(&mut self) -> Vec<String> {
+            std::mem::take(&mut self.outbox.venue_mut().wire)
+        }
+
+        fn withdrawn(&mut self) -> Vec<(u64, u16)> {
+            let mut found = Vec::new();
+            while let Some((_, VenueMessage::Report(r))) = self.outbox.poll(NOW) {
+                assert_eq!(r.kind, ReportKind::Absent);
+                found.push((r.client_order_id.0, r.reason));
+            }
+            found
+        }
+    }
+
+    fn cancel(id: u64) -> CancelOrder {
+        CancelOrder {
+            client_order_id: ClientOrderId(id),
+            instrument: InstrumentId(0),
+            reserved: [0; 6],
+        }
+    }
+
+    #[test]
+    fn an_order_leaves_when_its_record_is_on_the_device_and_not_before() {
+        let mut rig = Rig::new();
+        rig.submit(10, 100);
+        rig.submit(20, 100);
+        rig.outbox.release(NOW, 10);
+        assert!(rig.wire().is_empty(), "record 10 is the eleventh");
+        rig.outbox.release(NOW, 11);
+        assert_eq!(rig.wire(), ["new 1"]);
+        rig.outbox.release(NOW, 21);
+        assert_eq!(rig.wire(), ["new 2"]);
+        assert!(rig.withdrawn().is_empty());
+    }
+
+    #[test]
+    fn a_cancel_never_waits_and_keeps_its_order_from_leaving() {
+        let mut rig = Rig::new();
+        rig.submit(10, 100);
+        rig.outbox.cancel(NOW, cancel(1));
+        rig.outbox.cancel(NOW, cancel(7));
+        rig.outbox.release(NOW, 100);
+        assert_eq!(rig.wire(), ["cancel 7"]);
+        assert_eq!(rig.withdrawn(), [(1, REASON_WITHDRAWN)]);
+    }
+
+    #[test]
+    fn old_intents_broken_links_and_kills_withdraw() {
+        let mut rig = Rig::new();
+        rig.submit(10, 100);
+        rig.outbox.release(NOW.plus_ns(1_000_000_001), 11);
+        assert_eq!(rig.withdrawn(), [(1, REASON_WITHDRAWN)], "decided a second ago");
+        rig.submit(12, 100);
+        rig.outbox.on_block(NOW, Block::Link, true);
+        assert_eq!(rig.withdrawn(), [(2, REASON_WITHDRAWN)]);
+        rig.outbox.on_block(NOW, Block::Link, false);
+        rig.submit(14, 100);
+        rig.outbox.kill(NOW);
+        assert_eq!(rig.withdrawn(), [(3, REASON_WITHDRAWN)]);
+        rig.submit(16, 100);
+        rig.outbox.release(NOW, 17);
+        assert_eq!(rig.withdrawn(), [(4, egress_reason(RiskCode::Killed))]);
+        assert!(rig.wire().is_empty());
+    }
+
+    #[test]
+    fn the_last_check_refuses_what_exceeds_the_parent() {
+        let mut rig = Rig::new();
+        rig.submit(1, 900);
+        rig.submit(2, 200);
+        rig.outbox.release(NOW, 3);
+        assert_eq!(rig.wire(), ["new 1"]);
+        let withdrawn = rig.withdrawn();
+        assert_eq!(withdrawn.len(), 1);
+        assert!(withdrawn[0].1 >= REASON_EGRESS, "{withdrawn:?}");
+        assert_eq!(rig.outbox.counts().refused, 1);
+    }
+
+    #[test]
+    fn the_account_is_asked_for_after_the_orders_decided_before() {
+        let mut rig = Rig::new();
+        rig.submit(10, 100);
+        rig.outbox.request_snapshot(NOW, SnapshotRequest { request_id: 5 });
+        rig.submit(12, 100);
+        assert!(rig.wire().is_empty());
+        rig.outbox.release(NOW, 11);
+        assert_eq!(rig.wire(), ["new 1", "ask 5"]);
+        rig.outbox.release(NOW, 13);
+        assert_eq!(rig.wire(), ["new 2"]);
+    }
 }

@@ -18,6 +18,7 @@ mod tests;
 
 pub use effect::Effect;
 
+use crate::canary::{Bug, planted};
 use ijk_core::config::VenueConfig;
 use ijk_core::limits::INSTRUMENT_COUNT_MAX;
 use ijk_core::{
@@ -284,6 +285,10 @@ impl OrderTruth {
         }
         entry.state = State::Unknown;
         let entry = *entry;
+        if planted(Bug::UnknownRejected) && !entry.arrived {
+            self.table.end(at);
+            return self.deliver(&entry, blank(&entry, ReportKind::Reject));
+        }
         self.fate(&entry, Fate::Unknown);
         self.alarm(AlarmCode::OrderUnknown, entry.instrument, entry.id, entry.leaves());
         self.mark_doubtful(entry.instrument);

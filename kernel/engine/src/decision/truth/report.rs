@@ -2,7 +2,8 @@
 
 use super::table::{Entry, State};
 use super::{InstrumentFault, OrderTruth, blank};
-use ijk_core::order::REASON_DUPLICATE_ID;
+use crate::canary::{Bug, planted};
+use ijk_core::order::{REASON_DUPLICATE_ID, REASON_EGRESS};
 use ijk_core::{
     AlarmCode, Block, CancelOrder, ClientOrderId, Fate, InstrumentId, Qty, RecvTs, ReportKind,
     VenueReport,
@@ -136,6 +137,13 @@ impl OrderTruth {
     /// The order never left this machine.
     fn on_absent(&mut self, r: &VenueReport) {
         let Some(at) = self.table.find(r.client_order_id) else { return };
+        if r.reason >= REASON_EGRESS {
+            // What the gate let pass the last check refused: one of the two is wrong.
+            let (instrument, id) = (r.instrument, r.client_order_id);
+            let code = i64::from(r.reason - REASON_EGRESS);
+            self.alarm(AlarmCode::EgressRefused, instrument, id, code);
+            self.account(Block::Operator, true);
+        }
         if !self.table.live()[at].arrived {
             self.close(at, ReportKind::Absent);
         }
@@ -193,6 +201,7 @@ impl OrderTruth {
             return self.nonsense(now, r);
         }
         match self.table.remember(r.exec_id.0) {
+            Some(true) if planted(Bug::FillDropped) && r.exec_id.0.is_multiple_of(5) => return,
             Some(true) => {}
             Some(false) => return,
             None => {
@@ -256,7 +265,7 @@ impl OrderTruth {
         if r.exec_id.0 == 0 || r.exec_id.0 >= FEE_MARK || r.qty.0 <= 0 || r.px.0 <= 0 {
             return self.nonsense(now, r);
         }
-        if self.table.has_seen(r.exec_id.0 | BUST_MARK) {
+        if self.table.has_seen(r.exec_id.0 | BUST_MARK) || planted(Bug::BustIgnored) {
             return;
         }
         // A bust that overtakes its fill brings it along: the quantity does not work any more.

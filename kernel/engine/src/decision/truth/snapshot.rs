@@ -2,6 +2,7 @@
 
 use super::table::{Entry, State};
 use super::{InstrumentFault, OrderTruth, RETRY_NS, blank};
+use crate::canary::{Bug, planted};
 use ijk_core::limits::INSTRUMENT_COUNT_MAX;
 use ijk_core::{
     AlarmCode, AlarmRecord, Block, ClientOrderId, Fate, InstrumentId, OrderType, Qty, RecvTs,
@@ -140,6 +141,9 @@ impl OrderTruth {
 
     /// The venue works an order that is not alive here.
     fn on_listed_stranger(&mut self, now: RecvTs, item: &SnapshotItem) {
+        if planted(Bug::StrangerIgnored) {
+            return;
+        }
         let id = listed_id(item);
         let entry = Entry {
             id,
@@ -225,7 +229,8 @@ impl OrderTruth {
             }
             e.absent_count = e.absent_count.saturating_add(1);
             let entry = *e;
-            if entry.absent_count >= 2 && now.since_ns(entry.absent_since) >= quiet_ns {
+            let twice = entry.absent_count >= 2 && now.since_ns(entry.absent_since) >= quiet_ns;
+            if twice || planted(Bug::BelieveFirstAbsence) {
                 self.alarm(AlarmCode::OrderAbsent, entry.instrument, entry.id, entry.leaves());
                 let gone = if entry.arrived { ReportKind::Canceled } else { ReportKind::Absent };
                 self.close(at, gone);
