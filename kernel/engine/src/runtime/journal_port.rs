@@ -19,11 +19,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Samples that may wait for the journal thread; more are dropped and counted.
 const SAMPLE_SLOTS: usize = 1 << 12;
 /// Most bytes the journal thread takes from the ring before it gives them back.
 const CHUNK_BYTES: usize = 1 << 18;
+/// How long a record that nobody waits for may stay off the device.
+const LAZY: Duration = Duration::from_millis(50);
 /// Bytes before a payload in the ring: time, length, kind, one unused.
 const ENTRY_BYTES: usize = 12;
 
@@ -161,6 +164,9 @@ fn launch(
         shared: Arc::clone(&shared),
         backend,
         hasher: (recovered.next_seq == 0).then(RunHasher::default),
+        awaited: false,
+        uncommitted: 0,
+        last_commit: Instant::now(),
     };
     let handle = match options.durability {
         Durability::Buffered => body.spawn(Writer::resume(storage, writer_options, recovered)?),
@@ -302,6 +308,11 @@ struct Body {
     shared: Arc<Shared>,
     backend: &'static str,
     hasher: Option<RunHasher>,
+    /// A record is taken that somebody may wait for.
+    awaited: bool,
+    /// Bytes taken since the last commit, and when that was.
+    uncommitted: usize,
+    last_commit: Instant,
 }
 
 impl Body {
@@ -357,40 +368,54 @@ impl Body {
         })
     }
 
-    /// Writes what is in the ring; of a strict journal, all that gathered during the last sync
-    /// becomes one group. Returns whether there was anything.
+    /// Writes what is in the ring. A strict journal forces it to the device as soon as somebody
+    /// may wait for a record of it; market data and decisions wait for company, because every
+    /// group takes at least 4 KiB. Returns whether there was anything.
     fn move_entries<S: Storage>(
         &mut self,
         writer: &mut Writer<S>,
         scratch: &mut Vec<u8>,
     ) -> Result<bool, JournalError> {
+        let strict = writer.durability() == Durability::Strict;
         let mut moved = false;
         while let Ok(chunk) = self.entries.read_chunk(self.entries.slots()) {
             if chunk.is_empty() {
                 break;
             }
-            let taken = take(&chunk, writer, self.hasher.as_mut(), scratch)?;
+            let (taken, awaited) = take(&chunk, writer, self.hasher.as_mut(), scratch)?;
             chunk.commit(taken);
             moved = true;
-            // Nothing was promised of a buffered journal: its groups are as large as can be.
-            if writer.durability() == Durability::Strict {
-                let durable = writer.commit()?;
-                self.shared.durable.store(durable, Ordering::Release);
+            self.awaited |= awaited;
+            self.uncommitted += taken;
+            // Whoever waits does not wait for what comes after.
+            if strict && self.awaited {
+                break;
             }
+        }
+        // Nothing was promised of a buffered journal: its groups are as large as can be.
+        let due = self.awaited
+            || self.uncommitted >= CHUNK_BYTES
+            || (self.uncommitted > 0 && self.last_commit.elapsed() >= LAZY);
+        if strict && due {
+            let durable = writer.commit()?;
+            self.shared.durable.store(durable, Ordering::Release);
+            (self.awaited, self.uncommitted) = (false, 0);
+            self.last_commit = Instant::now();
         }
         Ok(moved)
     }
 }
 
-/// Gives whole entries at the start of `chunk` to the writer; returns their bytes.
+/// Gives whole entries at the start of `chunk` to the writer; returns their bytes, and whether
+/// somebody may wait for one of them.
 fn take<S: Storage>(
     chunk: &ReadChunk<'_, u8>,
     writer: &mut Writer<S>,
     mut hasher: Option<&mut RunHasher>,
     scratch: &mut Vec<u8>,
-) -> Result<usize, JournalError> {
+) -> Result<(usize, bool), JournalError> {
     let (first, second) = chunk.as_slices();
-    let mut at = 0;
+    let (mut at, mut awaited) = (0, false);
     while at < chunk.len() && at < CHUNK_BYTES {
         let head = slice(first, second, at, ENTRY_BYTES, scratch);
         let (ts, rest) = head.split_first_chunk().expect("Condition failed: an entry is whole.");
@@ -399,12 +424,13 @@ fn take<S: Storage>(
         let kind = RecordKind::from_raw(rest[2]).expect("Condition failed: the kind was ours.");
         let payload = slice(first, second, at + ENTRY_BYTES, len, scratch);
         writer.append(ts, kind, payload)?;
+        awaited |= !matches!(kind, RecordKind::Market | RecordKind::Decision | RecordKind::Timer);
         if let Some(hasher) = &mut hasher {
             hasher.output(kind, payload);
         }
         at += ENTRY_BYTES + len;
     }
-    Ok(at)
+    Ok((at, awaited))
 }
 
 /// Returns `len` bytes from `at` of two slices that belong together.
