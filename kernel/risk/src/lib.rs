@@ -41,6 +41,8 @@ mod exposure;
 mod gate;
 mod ledger;
 mod limits;
+#[cfg(feature = "oracle")]
+pub mod oracle;
 mod recent;
 mod traffic;
 mod view;

@@ -144,9 +144,10 @@ impl Limits {
                 collar(c.price_collar_low_bps, c.price_collar_low_hard_bps),
             ],
             low_price: low_price as i64,
-            slippage: position.zip(positive(c.slippage_limit_bps)).map(|(p, bps)| {
+            // Without a position limit nothing passes anyway, under that limit's own code.
+            slippage: positive(c.slippage_limit_bps).map(|bps| {
                 let units = (bps * COLLAR_UNITS_PER_BPS) as i128;
-                (p / COLLAR_UNITS_PER_ONE).saturating_mul(units)
+                position.map_or(i128::MAX, |p| (p / COLLAR_UNITS_PER_ONE).saturating_mul(units))
             }),
             slippage_window_ns: ns(c.slippage_window_ms),
             position,

@@ -27,8 +27,8 @@ const MARK_AGE_FACTOR: u64 = 10;
 struct Listing {
     allowed: bool,
     in_dollars: bool,
-    /// Whole units of one quantity unit.
-    unit: f64,
+    /// 1e-9 of whole units in one quantity unit.
+    unit_e9: i64,
     lot: i64,
     tick: i64,
     /// Last mid, dollars, and when it was told.
@@ -41,7 +41,7 @@ pub struct EgressGate {
     listings: Vec<Listing>,
     parents: Parents,
     rate: HardRate,
-    qty_max: f64,
+    qty_max: i64,
     notional_max_usd: f64,
     /// Collars as fractions: of prices from `low_price_usd` on, and of those below.
     collars: [f64; 2],
@@ -62,9 +62,10 @@ impl EgressGate {
             let name = i.symbol.to_string();
             Listing {
                 allowed: (any || config.allow_symbols.contains(&name))
-                    && !config.restricted_symbols.contains(&name),
+                    && !config.restricted_symbols.contains(&name)
+                    && [i.lot.0, i.tick.0, i.qty_unit_e9].iter().all(|v| *v > 0),
                 in_dollars: matches!(i.currency, Currency::Usd | Currency::Usdt),
-                unit: i.qty_unit_e9 as f64 / 1e9,
+                unit_e9: i.qty_unit_e9,
                 lot: i.lot.0,
                 tick: i.tick.0,
                 mark: None,
@@ -74,7 +75,7 @@ impl EgressGate {
             listings: instruments.iter().map(listing).collect(),
             parents: Parents::new(),
             rate: HardRate::new(config.max_orders_per_s, config.order_burst),
-            qty_max: config.max_order_qty as f64,
+            qty_max: config.max_order_qty,
             notional_max_usd: least(config.max_order_notional_usd, equity_part) * NOTIONAL_ROOM,
             collars: [config.price_collar_hard_bps * 1e-4, config.price_collar_low_hard_bps * 1e-4],
             low_price_usd: config.low_price_usd,
@@ -149,11 +150,11 @@ impl EgressGate {
     /// Every comparison says what must hold, so a limit or mark that is not a number refuses.
     fn check_value(&self, now: RecvTs, o: &Order) -> Result<(), RiskCode> {
         let listing = &self.listings[o.instrument];
-        let whole = o.qty as f64 * listing.unit;
-        // A little room for the rounding of the product, less than one unit.
-        if !(self.qty_max > 0.0 && whole <= self.qty_max * (1.0 + 1e-12)) {
+        let whole_e9 = i128::from(o.qty) * i128::from(listing.unit_e9);
+        if !(self.qty_max > 0 && whole_e9 <= i128::from(self.qty_max) * 1_000_000_000) {
             return Err(RiskCode::OrderQty);
         }
+        let whole = whole_e9 as f64 / 1e9;
         let (mark, told) = listing.mark.ok_or(RiskCode::MissingMark)?;
         if !(self.mark_age_max_ns > 0 && now.since_ns(told) <= self.mark_age_max_ns) {
             return Err(RiskCode::StaleQuote);
@@ -215,7 +216,7 @@ impl EgressGate {
     }
 }
 
-/// The lesser of two limits; not a number if one of them is.
+/// The lesser of two limits; not a number if one of them is no number.
 fn least(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a.is_finite() && b.is_finite() { a.min(b) } else { f64::NAN }
 }

@@ -4,7 +4,5 @@ mod boundary;
 mod docs;
 mod ledger;
 mod loss;
-mod oracle;
 mod refusals;
 mod rig;
-mod stream;

@@ -43,6 +43,7 @@ pub fn wide() -> RiskConfig {
         max_order_equity_fraction: 1e6,
         adv_qty_default: i64::MAX,
         max_orders_per_min: 1_024,
+        slippage_limit_bps: 1e7,
         ..RiskConfig::simulation()
     }
 }
