@@ -10,7 +10,8 @@ use ijk_core::{EventSource, InstrumentId, MarketEvent, Qty, RecvTs, RepairCounts
 use ijk_data::synth::{SynthConfig, SynthSource};
 use ijk_data::ticks::TickWriter;
 use ijk_infer::{WeightsBuilder, WeightsSpec, tensor_specs};
-use ijk_journal::{MAGIC, encode_record};
+use ijk_journal::sim::FaultyDisk;
+use ijk_journal::{Durability, Writer, WriterOptions};
 use std::fmt::Write as _;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -204,12 +205,18 @@ fn binary_seeds() {
     events.iter().for_each(|e| writer.push(e).expect("a record"));
     writer.finish(&RepairCounts::default()).expect("a file");
 
-    let mut file = MAGIC.to_vec();
-    let mut buffer = [0; 4096];
-    for (seq, event) in events[..3].iter().enumerate() {
-        let n = encode_record(&mut buffer, seq as u64, NS, event);
-        file.extend_from_slice(&buffer[..n]);
+    let options = WriterOptions {
+        durability: Durability::Buffered,
+        segment_bytes: 1 << 16,
+        group_bytes: 4096,
+        epoch: 1,
+    };
+    let mut disk = FaultyDisk::new(0);
+    let mut writer = Writer::begin(&mut disk, options).expect("a disk without faults");
+    for event in &events[..3] {
+        writer.append_record(NS, event).expect("a disk without faults");
     }
+    writer.commit().expect("a disk without faults");
     let parent = ParentCommand {
         ts: RecvTs(NS),
         qty: Qty(100),
@@ -219,14 +226,14 @@ fn binary_seeds() {
         side: Side::Bid,
         urgency: Urgency::Normal,
     };
-    let n = encode_record(&mut buffer, 3, NS, &parent);
-    file.extend_from_slice(&buffer[..n]);
+    writer.append_record(NS, &parent).expect("a disk without faults");
     let end = RunEnd { market_records: 3, rows: 3, tokens: 0, decisions: 0, orders: 0, fills: 0 };
-    let n = encode_record(&mut buffer, 4, NS, &end);
-    file.extend_from_slice(&buffer[..n]);
-    seed("journal", "good", [&[0], &file[..]].concat());
-    seed("journal", "sealed", [&[1], &file[MAGIC.len()..]].concat());
+    writer.append_record(NS, &end).expect("a disk without faults");
+    writer.finish().expect("a disk without faults");
+    let file = disk.shown(0).expect("the first segment");
+    seed("journal", "good", [&[0], file].concat());
     seed("journal", "torn", [&[0], &file[..file.len() - 9]].concat());
+    seed("journal", "records", [1, 1, 3, 7, 8, 9, 99, 0, 5, 0, 32, 2, 1, 1]);
 }
 
 fn weights_seeds() {

@@ -98,7 +98,7 @@ pub fn crash_images(seed: u64, count: u64) -> CrashReport {
                 0 => {
                     let left = until - lab.report.images;
                     // Completed journals and such as a running kernel has, in turn.
-                    images::run(&mut lab, seed, specimens % 2 == 0, left);
+                    images::run(&mut lab, seed, specimens.is_multiple_of(2), left);
                     specimens += 1;
                 }
                 1 => crashes::run(&mut lab, seed),

@@ -22,7 +22,7 @@ impl SimRng {
     /// Returns a number below `n`, which is not 0.
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n > 0, "a number below nothing");
-        (u128::from(self.bits()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 
     /// Returns true in `percent` of a hundred cases.
