@@ -1,8 +1,9 @@
 //! Lives simulated bad days: `campaign [--days N] [--seed S] [--seconds T] [--same-seed N]
-//! [--ledger FILE]`. Exit code 1 if a day failed.
+//! [--ledger FILE] [--trace 1]`. Exit code 1 if a day failed.
 
 use ijk_tests::ledger;
 use ijk_tests::sim::campaign::{self, Order};
+use ijk_tests::sim::trace;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -33,6 +34,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
                 }
             }
             "--same-seed" => (order.twice, order.days) = (true, number()?),
+            "--trace" => trace::set(number()? > 0),
             "--ledger" => file = Some(pair[1].clone()),
             other => return Err(format!("{other}: not an option of campaign")),
         }

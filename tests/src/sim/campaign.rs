@@ -91,6 +91,9 @@ impl Summary {
     }
 }
 
+/// Failures of one rule that are shown.
+const SHOWN_MAX: usize = 3;
+
 /// Returns the command that lives a day again.
 pub fn replay_command(seed: u64) -> String {
     format!("cargo run --release -p ijk-tests --bin campaign -- --seed {seed} --days 1")
@@ -208,16 +211,16 @@ pub fn print(summary: &Summary) {
     if summary.same > 0 {
         println!("{} days lived twice left the same bytes", summary.same);
     }
-    let mut by_rule = std::collections::BTreeMap::<&str, u64>::new();
+    let mut by_rule = std::collections::BTreeMap::<&str, Vec<&Failure>>::new();
     for failure in &summary.failures {
-        *by_rule.entry(&failure.rule).or_default() += 1;
+        by_rule.entry(&failure.rule).or_default().push(failure);
     }
-    for (rule, n) in by_rule {
-        println!("{n:>5} days broke {rule} first");
-    }
-    for failure in summary.failures.iter().take(10) {
-        println!("seed {} failed:\n{}", failure.seed, failure.text);
-        println!("  again: {}", replay_command(failure.seed));
+    for (rule, failures) in by_rule {
+        println!("{} days broke {rule} first", failures.len());
+        for failure in failures.iter().take(SHOWN_MAX) {
+            println!("seed {} failed:\n{}", failure.seed, failure.text);
+            println!("  again: {}", replay_command(failure.seed));
+        }
     }
     println!("{} failures", summary.failures.len());
 }

@@ -11,7 +11,7 @@
 //! | [`market`], [`net`], [`disk`], [`ports`] | feed, wire, device, clock of the simulated machine |
 //! | [`process`] | one start of the real kernel: recovery, session, death |
 //! | [`world`] | one day from its seed to its verdict |
-//! | [`campaign`] | many days |
+//! | [`campaign`], [`trace`] | many days; one day told in lines |
 
 pub mod auditor;
 pub mod broker;
@@ -24,4 +24,5 @@ pub mod ports;
 pub mod process;
 pub mod rng;
 pub mod scene;
+pub mod trace;
 pub mod world;

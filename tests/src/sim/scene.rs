@@ -2,6 +2,7 @@
 //! runs on, the auditor that sees everything, and a hash of everything it saw.
 
 use super::auditor::{Auditor, Rule, What};
+use super::trace;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -50,6 +51,9 @@ impl Scene {
             What::Boot => self.hash.update([4]),
             What::ClockStep => self.hash.update([5]),
             What::KillCleared => self.hash.update([6]),
+        }
+        if trace::is_on() {
+            trace::print(self.now, what);
         }
         self.auditor.see(self.now, what);
     }

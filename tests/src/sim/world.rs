@@ -26,6 +26,10 @@ const DAWN: u64 = 1_700_000_000_000_000_000;
 const S: u64 = 1_000 * MS;
 /// Nothing sleeps longer than this.
 const TICK_NS: u64 = 50 * MS;
+/// The block that only a person lifts.
+const OPERATOR: u8 = 1 << 6;
+/// Blocks of an instrument for what is not known of its orders and positions.
+const LEDGER: u8 = 0b111;
 const SYMBOLS: [&str; 3] = ["AAA", "BBB", "CCC"];
 const ACCOUNT: &str = "DU1000001";
 
@@ -260,7 +264,8 @@ impl World {
         self.commit(now);
         self.work();
         // What the kernel just said may be due at once.
-        self.machine.net.borrow_mut().carry(self.scene.borrow().now, &mut self.broker);
+        let now = self.now();
+        self.machine.net.borrow_mut().carry(now, &mut self.broker);
     }
 
     fn start(&mut self, now: u64) {
@@ -423,7 +428,8 @@ impl World {
 
     fn is_converged(&self) -> bool {
         let Some(claim) = self.claim() else { return false };
-        let free = claim.blocks == 0 && claim.instrument_blocks == 0;
+        // A stop by the kernel itself that waits for a person is an end too, with its alarm.
+        let free = claim.blocks & !OPERATOR == 0 && claim.instrument_blocks & LEDGER == 0;
         claim.unknown == 0
             && claim.reconciled
             && claim.positions == self.broker.books().positions
@@ -479,7 +485,7 @@ impl World {
             kernel_unknown: claim.unknown,
             kernel_working: claim.live,
             kernel_blocks: 0, // judged when the faults had ended
-            kernel_halted: claim.halted,
+            kernel_halted: claim.halted || claim.blocks & OPERATOR != 0,
             kernel_refuses: self.machine.refused,
         };
         let mut faults = self.broker.fault_counts().to_vec();

@@ -1,7 +1,8 @@
 //! The broker's ledger: one line a deed, on the device before anybody hears of it.
 //!
 //! ```text
-//! hello EPOCH
+//! hello EPOCH WALL_NS
+//! snapshot EPOCH WALL_NS
 //! new ID VENUE_ID SYMBOL buy|sell QTY PX TIF
 //! refuse ID REASON
 //! exec EXEC_ID ID QTY PX FEE
@@ -9,6 +10,7 @@
 //! ```
 
 use super::book::{Book, Deed, Execution, Status};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -28,6 +30,8 @@ pub struct History {
     pub refused: Vec<(u64, u16)>,
     /// Boot epochs that greeted, in order.
     pub epochs: Vec<u64>,
+    /// When an epoch first got a whole snapshot, nanoseconds UTC.
+    pub snapshots: BTreeMap<u64, u64>,
 }
 
 impl Ledger {
@@ -50,8 +54,13 @@ impl Ledger {
     }
 
     /// Notes a client's start.
-    pub fn hello(&mut self, epoch: u64) {
-        self.note(format_args!("hello {epoch}"));
+    pub fn hello(&mut self, epoch: u64, wall_ns: u64) {
+        self.note(format_args!("hello {epoch} {wall_ns}"));
+    }
+
+    /// Notes that a client got a snapshot.
+    pub fn snapshot(&mut self, epoch: u64, wall_ns: u64) {
+        self.note(format_args!("snapshot {epoch} {wall_ns}"));
     }
 
     /// Notes a deed.
@@ -110,7 +119,11 @@ pub fn replay(text: &str, book: &mut Book) -> Result<History, String> {
 
 fn apply(fields: &[&str], book: &mut Book, history: &mut History) -> Option<()> {
     match *fields {
-        ["hello", epoch] => {
+        ["snapshot", epoch, wall_ns] => {
+            let wall_ns = wall_ns.parse().ok()?;
+            history.snapshots.entry(epoch.parse().ok()?).or_insert(wall_ns);
+        }
+        ["hello", epoch, _] => {
             let epoch = epoch.parse().ok()?;
             book.epoch = book.epoch.max(epoch);
             history.epochs.push(epoch);

@@ -137,7 +137,7 @@ impl Broker {
                     return self.refuse(OLD_EPOCH);
                 }
                 self.book.epoch = boot_epoch;
-                self.ledger.hello(boot_epoch);
+                self.ledger.hello(boot_epoch, wall_ns());
                 c.expected = usize::from(instrument_count);
             }
             Inbound::Instrument { id, symbol } => {
@@ -164,7 +164,10 @@ impl Broker {
                 let number = |symbol: &str| number_of(c, symbol);
                 self.tell(&deed, number);
             }
-            Inbound::SnapshotRequest(request) => self.snapshot(c, request),
+            Inbound::SnapshotRequest(request) => {
+                self.snapshot(c, request);
+                self.ledger.snapshot(self.book.epoch, wall_ns());
+            }
             Inbound::Ping(number) => wire::pong(&mut self.out, number),
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What the process wrote down: its records as it appended them, and what came onto the device.
 
-use super::layout::{carry, control, fate, frame, item, kinds, order, parent, report};
+use super::layout::{alarm, carry, control, fate, frame, item, kinds, order, parent, report};
 use super::layout::{signed, unsigned};
 use super::{Auditor, Rule};
 
@@ -52,6 +52,7 @@ impl Auditor {
             kinds::SNAPSHOT => self.on_snapshot_record(payload),
             kinds::CARRY => self.on_carry(payload),
             kinds::FATE => self.on_fate(payload),
+            kinds::ALARM => self.on_alarm(payload),
             kinds::CONTROL => self.on_control(payload),
             kinds::PARENT => self.on_parent(payload),
             _ => {}
@@ -60,6 +61,7 @@ impl Auditor {
 
     fn on_report_record(&mut self, payload: &[u8]) {
         let id = unsigned(payload, report::ID, 8);
+        self.journaled_orders.insert(id);
         let kind = payload[report::KIND];
         if kind == report::ABSENT {
             self.on_absent(id);
@@ -97,6 +99,7 @@ impl Auditor {
                 self.journaled_executions.insert(unsigned(payload, item::EXEC, 8));
             }
             item::ORDER => {
+                self.journaled_orders.insert(id);
                 if payload[item::STATUS] != 0 {
                     self.journaled_ended.insert(id);
                     let unfilled =
@@ -145,6 +148,14 @@ impl Auditor {
                 self.journaled_orders.insert(id);
             }
             _ => {}
+        }
+    }
+
+    fn on_alarm(&mut self, payload: &[u8]) {
+        let value = signed(payload, alarm::VALUE);
+        if payload[alarm::CODE] == alarm::EGRESS_REFUSED && alarm::STRUCTURAL.contains(&value) {
+            let id = unsigned(payload, alarm::ID, 8);
+            self.breach(Rule::GatesDisagree, format!("order {id:#x}, reason {value}"));
         }
     }
 

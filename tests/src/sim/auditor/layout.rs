@@ -30,6 +30,8 @@ pub mod kinds {
     pub const ORDER: u8 = 17;
     /// A parent's account.
     pub const PARENT: u8 = 20;
+    /// A person is told.
+    pub const ALARM: u8 = 22;
     /// What is known of an order changed.
     pub const FATE: u8 = 23;
 }
@@ -126,6 +128,18 @@ pub mod fate {
 
     pub const NOT_SENT: u8 = 2;
     pub const ADOPTED: u8 = 3;
+}
+
+/// An alarm: 32 bytes.
+pub mod alarm {
+    pub const ID: usize = 8;
+    pub const VALUE: usize = 16;
+    pub const CODE: usize = 26;
+
+    /// The last check refused an order that the first let pass.
+    pub const EGRESS_REFUSED: u8 = 21;
+    /// Reasons from here to below 110 say that the two do not know the same orders.
+    pub const STRUCTURAL: std::ops::Range<i64> = 100..110;
 }
 
 /// A parent's account.

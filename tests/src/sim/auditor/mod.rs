@@ -180,6 +180,8 @@ rules! {
         "Nothing new leaves on a connection before a complete answer came over it.";
     NotConverged = "not_converged",
         "Once all is calm nothing is unknown and nothing is blocked without a reason.";
+    GatesDisagree = "gates_disagree",
+        "Both gates know the same orders: the last one never refuses for lack of knowledge.";
     JournalRefused = "journal_refused",
         "A journal that only crashes have touched can be recovered.";
     LeftWorking = "left_working", "Once the day is over no order of ours works.";

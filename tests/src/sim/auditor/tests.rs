@@ -502,6 +502,20 @@ fn new_unreconciled() {
 }
 
 #[test]
+fn gates_disagree() {
+    let refused = |reason: i64| {
+        doctored(move |d| {
+            let mut body = vec![0; 32];
+            put(&mut body, 16, &reason.to_le_bytes());
+            body[26] = 21;
+            d.record(kinds::ALARM, body);
+        })
+    };
+    assert_eq!(refused(102), [Rule::GatesDisagree]);
+    assert_eq!(refused(12), [], "a price that moved while the order waited");
+}
+
+#[test]
 fn journal_refused() {
     let found = doctored(|d| d.auditor.accuse(1, Rule::JournalRefused, String::new()));
     assert_eq!(found, [Rule::JournalRefused]);
