@@ -4,8 +4,14 @@ use crate::cli::{JournalDumpArgs, RunArgs};
 use crate::exit::{self, Exit};
 use crate::files::{print_json, print_text};
 use crate::run_dir::RunDir;
-use ijk_core::record::{DecisionRecord, ParentRecord, RecordKind, RefusalRecord};
-use ijk_core::{CancelOrder, MarketEvent, NewOrder, VenueReport};
+use ijk_core::record::{
+    ControlCommand, ControlKind, DecisionRecord, ParentCommand, ParentRecord, RecordKind,
+    RefusalRecord, RunEnd,
+};
+use ijk_core::{
+    AlarmRecord, CancelOrder, CarryItem, FateRecord, LinkEvent, MarketEvent, NewOrder,
+    SnapshotItem, SnapshotRequest, VenueReport,
+};
 use ijk_engine::runtime::hash::{RunHasher, RunHashes};
 use ijk_journal::{
     Frame, JournalError, ReadStats, Reader, RecoveryMode, StreamHasher, Tail, segment_name,
@@ -164,6 +170,26 @@ fn payload(frame: &Frame<'_>) -> Result<String, JournalError> {
                 r.parent_id.0
             )
         }
+        RecordKind::Link => format!("{:?}", frame.read::<LinkEvent>()?.kind),
+        RecordKind::Snapshot => format!("{:?}", frame.read::<SnapshotItem>()?),
+        RecordKind::Carry => format!("{:?}", frame.read::<CarryItem>()?),
+        RecordKind::Request => format!("{:?}", frame.read::<SnapshotRequest>()?),
+        RecordKind::Fate => format!("{:?}", frame.read::<FateRecord>()?),
+        RecordKind::Alarm => {
+            let alarm = frame.read::<AlarmRecord>()?;
+            format!("{} {alarm:?}", alarm.code.name())
+        }
+        RecordKind::Control => {
+            let command = frame.read::<ControlCommand>()?;
+            match command.kind {
+                ControlKind::Block | ControlKind::Unblock => {
+                    format!("{:?} {}", command.kind, command.block.name())
+                }
+                kind => format!("{kind:?}"),
+            }
+        }
+        RecordKind::Parent => format!("{:?}", frame.read::<ParentCommand>()?),
+        RecordKind::End => format!("{:?}", frame.read::<RunEnd>()?),
         RecordKind::Header => String::from_utf8_lossy(frame.payload).into_owned(),
         _ => format!("{} bytes", frame.payload.len()),
     })

@@ -60,6 +60,9 @@ pub struct OrderTruth {
     /// The venue outlives the process, so its account is the truth.
     external: bool,
     link_up: bool,
+    /// Since when nothing was heard of a link that has yet to come up.
+    silent_since: Option<RecvTs>,
+    told_silent: bool,
     ack_timeout_ns: u64,
     snapshot_timeout_ns: u64,
     interval_ns: u64,
@@ -88,6 +91,8 @@ impl OrderTruth {
             effects: Vec::with_capacity(EFFECT_COUNT_TYPICAL),
             external,
             link_up: false,
+            silent_since: None,
+            told_silent: false,
             ack_timeout_ns: ns(config.ack_timeout_ms),
             snapshot_timeout_ns: ns(config.snapshot_timeout_ms),
             interval_ns: ns(config.reconcile_interval_ms).max(1),
@@ -128,6 +133,7 @@ impl OrderTruth {
         match event.kind {
             LinkKind::Up => {
                 self.link_up = true;
+                self.told_silent = true;
                 self.account(Block::Link, false);
                 self.next_request = Some(now);
                 self.on_time(now);
@@ -173,6 +179,7 @@ impl OrderTruth {
         if !self.external {
             return;
         }
+        self.watch_link(now);
         for at in 0..self.table.live().len() {
             let since = self.table.live()[at].waiting_since;
             if since.is_some_and(|t| now.since_ns(t) >= self.ack_timeout_ns) {
@@ -194,6 +201,19 @@ impl OrderTruth {
             self.pending = Some(Pending { request_id, since: now });
             self.next_request = Some(now.plus_ns(self.interval_ns));
             self.effects.push(Effect::Request(SnapshotRequest { request_id }));
+        }
+    }
+
+    /// A link that does not come up at all is told of once.
+    fn watch_link(&mut self, now: RecvTs) {
+        if self.link_up || self.told_silent || now.0 == 0 {
+            return;
+        }
+        let since = *self.silent_since.get_or_insert(now);
+        if now.since_ns(since) >= self.snapshot_timeout_ns {
+            self.told_silent = true;
+            let none = AlarmRecord::NO_INSTRUMENT;
+            self.alarm(AlarmCode::LinkDown, none, ClientOrderId(0), 0);
         }
     }
 

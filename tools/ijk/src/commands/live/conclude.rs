@@ -85,6 +85,15 @@ pub(super) fn conclude(
         return Err(error.into());
     }
     let external = header.venue != "sim";
+    if external && outcome.done.reconciled_ns.is_none() {
+        return Err(Exit::new(
+            exit::VENUE,
+            format!(
+                "venue {}: its account was never compared with ours: nothing was sent",
+                header.venue
+            ),
+        ));
+    }
     if external && gate.state() >= TradingState::Halted {
         // A halt survives the restart: a person clears it.
         std::fs::write(KILL_LATCH, b"trading halted\n")
