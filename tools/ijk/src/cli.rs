@@ -88,6 +88,9 @@ pub enum ConfigCommand {
     Check {
         /// Settings file; without one the defaults are printed.
         file: Option<PathBuf>,
+        /// Venue whose profile of limits the file completes: sim, or any other as for `live`.
+        #[arg(long, default_value = "sim")]
+        venue: String,
         /// One JSON document on stdout.
         #[arg(long)]
         json: bool,

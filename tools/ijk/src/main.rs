@@ -55,8 +55,8 @@ fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
         Command::Stat(args) => commands::status::stat(&args),
         Command::Kill(args) => commands::kill::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
-        Command::Config(ConfigCommand::Check { file, json }) => {
-            commands::config::check(file.as_deref(), json)
+        Command::Config(ConfigCommand::Check { file, venue, json }) => {
+            commands::config::check(file.as_deref(), &venue, json)
         }
         Command::Explain(args) => commands::explain::run(&args),
         Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),

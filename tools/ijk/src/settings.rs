@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use ijk_core::Config;
+use ijk_core::config::RiskConfig;
 use std::collections::BTreeSet;
 use std::path::Path;
 use toml::{Table, Value};
@@ -10,6 +11,41 @@ use toml::{Table, Value};
 const INSTRUMENT_KEYS: [&str; 7] =
     ["symbol", "tick", "lot", "currency", "session_open", "session_close", "session_tz"];
 
+/// Tables of settings whose keys are symbols, so that none is unknown.
+const SYMBOL_TABLES: [&str; 2] = ["risk.adv_qty", "risk.sector"];
+
+/// Which limits a file that does not set them gets. Nothing in a file can choose: the venue does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// The simulated exchange.
+    Simulation,
+    /// Every other venue, paper accounts and gateways included.
+    RealVenue,
+}
+
+impl Profile {
+    /// Returns the profile of a venue as the command line names it. Only the exact name of the
+    /// simulated exchange gets its profile.
+    pub fn of_venue(venue: &str) -> Profile {
+        if venue == "sim" { Profile::Simulation } else { Profile::RealVenue }
+    }
+
+    fn defaults(self) -> Config {
+        match self {
+            Profile::Simulation => Config::default(),
+            Profile::RealVenue => Config::for_real_venue(),
+        }
+    }
+
+    /// Returns where a limit of this profile comes from, for people.
+    const fn origin(self) -> &'static str {
+        match self {
+            Profile::Simulation => "profile simulation",
+            Profile::RealVenue => "profile real venue",
+        }
+    }
+}
+
 /// Settings with the origin of each key.
 #[derive(Debug)]
 pub struct Settings {
@@ -17,38 +53,94 @@ pub struct Settings {
     pub config: Config,
     /// Dotted names of keys that the file set.
     pub from_file: BTreeSet<String>,
+    /// Where the limits that the file does not set come from.
+    pub profile: Profile,
 }
 
-/// Loads settings from a file, or the defaults.
+/// Loads settings from a file, or the defaults of the profile.
 ///
 /// # Errors
 /// Exit code 2 with file, line, key and the nearest known key.
-pub fn load(path: Option<&Path>) -> Result<Settings, Exit> {
+pub fn load(path: Option<&Path>, profile: Profile) -> Result<Settings, Exit> {
     let Some(path) = path else {
-        return Ok(Settings { config: Config::default(), from_file: BTreeSet::new() });
+        let config = profile.defaults();
+        return Ok(Settings { config, from_file: BTreeSet::new(), profile });
     };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
         .map_err(|e| Exit::usage(format!("{name}: cannot read settings: {e}")))?;
-    parse(&name, &text)
+    parse(&name, &text, profile)
 }
 
 /// Parses settings text; `name` is used in messages.
 ///
 /// # Errors
 /// As [`load`].
-pub fn parse(name: &str, text: &str) -> Result<Settings, Exit> {
+pub fn parse(name: &str, text: &str, profile: Profile) -> Result<Settings, Exit> {
     let table: Table =
         text.parse().map_err(|e| Exit::usage(format!("{name}: not valid TOML: {e}")))?;
-    let known = known_table();
+    let mut effective = known_table(profile);
     let mut from_file = BTreeSet::new();
-    check_keys(name, text, &table, &known, "", &mut from_file)?;
-    let config: Config = toml::from_str(text).map_err(|e| Exit::usage(format!("{name}: {e}")))?;
-    Ok(Settings { config, from_file })
+    check_keys(name, text, &table, &effective, "", &mut from_file)?;
+    // Types are checked on the text itself: its errors name the line.
+    toml::from_str::<Config>(text).map_err(|e| Exit::usage(format!("{name}: {e}")))?;
+    overlay(&mut effective, table);
+    let mut config: Config =
+        Value::Table(effective).try_into().map_err(|e| Exit::usage(format!("{name}: {e}")))?;
+    if from_file.contains("run.equity_usd") && !from_file.contains("risk.start_equity_usd") {
+        config.risk.start_equity_usd = config.run.equity_usd;
+    }
+    Ok(Settings { config, from_file, profile })
 }
 
-fn known_table() -> Table {
-    match Value::try_from(Config::default()) {
+/// Puts what `over` sets in the place of what `base` has, table by table.
+fn overlay(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(table)) => overlay(inner, table),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Refuses settings with which a real venue would refuse every order, and the wildcard of the
+/// simulated exchange.
+///
+/// # Errors
+/// Exit code 2 with every key that is missing.
+pub fn require_real_limits(settings: &Settings) -> Result<(), Exit> {
+    if settings.profile == Profile::Simulation {
+        return Ok(());
+    }
+    let risk = &settings.config.risk;
+    if risk.allow_symbols.iter().any(|s| s == RiskConfig::ANY_SYMBOL) {
+        return Err(Exit::usage(
+            "risk.allow_symbols: '*' is for the simulated exchange; name the symbols",
+        ));
+    }
+    let set = |v: f64| v > 0.0 && v.is_finite();
+    let missing: Vec<&str> = [
+        ("start_equity_usd", set(risk.start_equity_usd)),
+        ("settled_cash_usd", set(risk.settled_cash_usd)),
+        ("allow_symbols", !risk.allow_symbols.is_empty()),
+        ("adv_qty (or adv_qty_default)", !risk.adv_qty.is_empty() || risk.adv_qty_default > 0),
+    ]
+    .into_iter()
+    .filter_map(|(key, is_set)| (!is_set).then_some(key))
+    .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Exit::usage(format!(
+        "[risk] lacks {}: this venue needs them, without them every order is refused",
+        missing.join(", ")
+    )))
+}
+
+fn known_table(profile: Profile) -> Table {
+    match Value::try_from(profile.defaults()) {
         Ok(Value::Table(table)) => table,
         _ => unreachable!("Invariant: default settings serialize to a table."),
     }
@@ -70,6 +162,11 @@ fn check_keys(
             continue;
         }
         match (known.get(key), value) {
+            (Some(Value::Table(_)), Value::Table(table))
+                if SYMBOL_TABLES.contains(&dotted.as_str()) =>
+            {
+                seen.extend(table.keys().map(|symbol| format!("{dotted}.{symbol}")));
+            }
             (None, _) => {
                 let names = known.keys().map(String::as_str);
                 return Err(unknown_key(name, text, key, &dotted, names));
@@ -122,6 +219,19 @@ pub fn effective(settings: &Settings) -> Vec<(String, String, &'static str)> {
     rows
 }
 
+fn origin(settings: &Settings, dotted: &str) -> &'static str {
+    let from_file = |key: &str| settings.from_file.contains(key);
+    if from_file(dotted) {
+        "file"
+    } else if dotted == "risk.start_equity_usd" && from_file("run.equity_usd") {
+        "run.equity_usd"
+    } else if dotted.starts_with("risk.") {
+        settings.profile.origin()
+    } else {
+        "default"
+    }
+}
+
 fn flatten(
     table: &Table,
     prefix: &str,
@@ -131,9 +241,9 @@ fn flatten(
     for (key, value) in table {
         let dotted = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
-            Value::Table(inner) => flatten(inner, &dotted, settings, rows),
+            Value::Table(inner) if !inner.is_empty() => flatten(inner, &dotted, settings, rows),
             other => {
-                let origin = if settings.from_file.contains(&dotted) { "file" } else { "default" };
+                let origin = origin(settings, &dotted);
                 rows.push((dotted, other.to_string(), origin));
             }
         }
@@ -144,38 +254,86 @@ fn flatten(
 mod tests {
     use super::*;
 
+    fn sim(text: &str) -> Result<Settings, Exit> {
+        parse("f", text, Profile::Simulation)
+    }
+
     #[test]
     fn defaults_survive_their_own_serialization() {
-        let text = toml::to_string(&Config::default()).unwrap();
-        assert_eq!(parse("x", &text).unwrap().config, Config::default());
+        for profile in [Profile::Simulation, Profile::RealVenue] {
+            let text = toml::to_string(&profile.defaults()).unwrap();
+            assert_eq!(parse("x", &text, profile).unwrap().config, profile.defaults());
+        }
     }
 
     #[test]
     fn an_unknown_key_names_line_and_nearest_key() {
-        let error = parse("f.toml", "[risk]\nmax_order_notional_us = 5.0\n").unwrap_err();
+        let text = "[risk]\nmax_order_notional_us = 5.0\n";
+        let error = parse("f.toml", text, Profile::Simulation).unwrap_err();
         assert_eq!(error.code, crate::exit::USAGE);
         assert_eq!(
             error.message,
             "f.toml:2: unknown key 'risk.max_order_notional_us'; nearest known key: \
              'max_order_notional_usd'"
         );
-        let error = parse("f", "[[instrument]]\nsymbol = \"A\"\ntik = \"0.01\"\n").unwrap_err();
+        let error = sim("[[instrument]]\nsymbol = \"A\"\ntik = \"0.01\"\n").unwrap_err();
         assert!(error.message.contains("'tick'"), "{}", error.message);
     }
 
     #[test]
     fn origins_are_told_apart() {
-        let settings = parse("f", "[run]\nseed = 9\n").unwrap();
+        let settings = sim("[run]\nseed = 9\n[risk.adv_qty]\nABC = 7\n").unwrap();
         assert_eq!(settings.config.run.seed, 9);
         let rows = effective(&settings);
         let origin = |k: &str| rows.iter().find(|r| r.0 == k).map(|r| r.2);
         assert_eq!(origin("run.seed"), Some("file"));
         assert_eq!(origin("run.equity_usd"), Some("default"));
+        assert_eq!(origin("risk.adv_qty.ABC"), Some("file"));
+        assert_eq!(origin("risk.max_order_qty"), Some("profile simulation"));
     }
 
     #[test]
     fn wrong_types_are_refused() {
-        assert!(parse("f", "[run]\nseed = \"x\"\n").unwrap_err().message.starts_with("f: "));
-        assert!(parse("f", "run = 3\n").is_err());
+        assert!(sim("[run]\nseed = \"x\"\n").unwrap_err().message.starts_with("f: "));
+        assert!(sim("run = 3\n").is_err());
+        assert!(sim("[risk.adv_qty]\nABC = \"many\"\n").is_err());
+        assert!(sim("[risk]\nadv_qty = 3\n").is_err());
+    }
+
+    #[test]
+    fn the_venue_alone_chooses_the_profile() {
+        assert_eq!(Profile::of_venue("sim"), Profile::Simulation);
+        for venue in ["ibkr-paper", "ibkr-live", "link:unix:/x", "simulated", "SIM", "", "sim "] {
+            assert_eq!(Profile::of_venue(venue), Profile::RealVenue, "{venue}");
+        }
+        // One key of the file does not bring the other profile's limits along.
+        let text = "[risk]\nmax_order_qty = 5\n";
+        let simulated = sim(text).unwrap().config.risk;
+        assert_eq!(simulated, RiskConfig { max_order_qty: 5, ..RiskConfig::simulation() });
+        let real = parse("f", text, Profile::RealVenue).unwrap().config.risk;
+        assert_eq!(real, RiskConfig { max_order_qty: 5, ..RiskConfig::default() });
+        assert_eq!(load(None, Profile::RealVenue).unwrap().config.risk, RiskConfig::default());
+    }
+
+    #[test]
+    fn a_real_venue_needs_its_limits_named() {
+        let check = |text: &str, profile| require_real_limits(&parse("f", text, profile).unwrap());
+        assert!(check("", Profile::Simulation).is_ok());
+        let message = check("", Profile::RealVenue).unwrap_err().message;
+        for key in ["start_equity_usd", "settled_cash_usd", "allow_symbols", "adv_qty"] {
+            assert!(message.contains(key), "{message}");
+        }
+        let full = "[run]\nequity_usd = 20000.0\n[risk]\nsettled_cash_usd = 20000.0\n\
+                    allow_symbols = [\"ABC\"]\n[risk.adv_qty]\nABC = 1000000\n";
+        assert!(check(full, Profile::RealVenue).is_ok());
+        let settings = parse("f", full, Profile::RealVenue).unwrap();
+        assert_eq!(settings.config.risk.start_equity_usd, 20_000.0);
+        let wild = full.replace("ABC\"]", "*\"]");
+        assert!(check(&wild, Profile::RealVenue).unwrap_err().message.contains("'*'"));
+        for bad in ["0.0", "-1.0", "nan", "inf"] {
+            let text =
+                full.replace("settled_cash_usd = 20000.0", &format!("settled_cash_usd = {bad}"));
+            assert!(check(&text, Profile::RealVenue).is_err(), "{bad}");
+        }
     }
 }

@@ -8,12 +8,16 @@ use clap::CommandFactory;
 use serde_json::json;
 use std::path::Path;
 
-/// Prints the effective settings and where each comes from; refuses what cannot be used.
+/// Prints the effective settings of a venue and where each comes from; refuses what cannot be
+/// used. Without a file the venue's defaults are printed, usable or not.
 ///
 /// # Errors
 /// 2 with file, line and key.
-pub fn check(file: Option<&Path>, as_json: bool) -> Result<(), Exit> {
-    let settings = settings::load(file)?;
+pub fn check(file: Option<&Path>, venue: &str, as_json: bool) -> Result<(), Exit> {
+    let settings = settings::load(file, settings::Profile::of_venue(venue))?;
+    if file.is_some() {
+        settings::require_real_limits(&settings)?;
+    }
     let config = &settings.config;
     let probe =
         [ijk_core::Instrument::us_equity(ijk_core::Symbol::new("CHECK").map_err(Exit::usage)?)];

@@ -36,7 +36,11 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     let venue = parse_venue(&args.venue)?;
     refuse_latched()?;
     let external = !matches!(venue, VenueSpec::Sim);
-    let mut config = settings::load(args.config.as_deref())?.config;
+    // Only the simulated exchange gets the wide limits; see `settings::Profile`.
+    let profile = settings::Profile::of_venue(&args.venue);
+    let settings = settings::load(args.config.as_deref(), profile)?;
+    settings::require_real_limits(&settings)?;
+    let mut config = settings.config;
     config.run.seed = args.seed.unwrap_or(config.run.seed);
     let seed = config.run.seed;
     let specs = if args.feeds.is_empty() {
