@@ -76,6 +76,26 @@ pub fn append_days(path: &Path, summary: &Summary) -> Result<(), String> {
     }
 }
 
+/// Appends what another lab did: how many of its units, how many failures, how long.
+///
+/// # Errors
+/// As [`append`].
+pub fn append_count(
+    path: &Path,
+    what: &str,
+    unit: &str,
+    count: u64,
+    failures: &[String],
+    seconds: f64,
+) -> Result<(), String> {
+    let mut line = Map::new();
+    line.insert("what".to_string(), json!(what));
+    line.insert(unit.to_string(), json!(count));
+    line.insert("failures".to_string(), json!(failures));
+    line.insert("seconds".to_string(), json!(seconds));
+    append(path, line)
+}
+
 /// Reads every line of every ledger in a folder.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: the command under test, real data where it is, parents files.
 
+#[cfg(feature = "canary")]
+pub mod canaries;
 pub mod kill9;
 pub mod ledger;
 pub mod sim;

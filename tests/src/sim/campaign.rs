@@ -157,6 +157,11 @@ fn day_of(order: &Order, seed: u64, summary: &Mutex<Summary>) -> bool {
 
 /// Lives the days on all cores.
 pub fn run(order: &Order) -> Summary {
+    run_prepared(order, &|| {})
+}
+
+/// Lives the days on all cores; every thread is prepared first.
+pub fn run_prepared(order: &Order, prepare: &(dyn Fn() + Sync)) -> Summary {
     let began = Instant::now();
     let next = AtomicU64::new(order.seed);
     let summary = Mutex::new(Summary { seed: order.seed, ..Summary::default() });
@@ -165,6 +170,7 @@ pub fn run(order: &Order) -> Summary {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                prepare();
                 while stop.load(Ordering::Relaxed) == 0 && began.elapsed().as_secs() < order.seconds
                 {
                     let seed = next.fetch_add(1, Ordering::Relaxed);

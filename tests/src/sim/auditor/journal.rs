@@ -73,7 +73,8 @@ impl Auditor {
             }
         }
         if kind == report::FILL {
-            self.journaled_executions.insert(unsigned(payload, report::EXEC, 8));
+            let exec_id = unsigned(payload, report::EXEC, 8);
+            self.journal_execution(id, exec_id, signed(payload, report::QTY));
         }
         if kind == report::BUST {
             let exec_id = unsigned(payload, report::EXEC, 8);
@@ -96,7 +97,8 @@ impl Auditor {
         let id = unsigned(payload, item::ID, 8);
         match payload[item::KIND] {
             item::EXECUTION => {
-                self.journaled_executions.insert(unsigned(payload, item::EXEC, 8));
+                let exec_id = unsigned(payload, item::EXEC, 8);
+                self.journal_execution(id, exec_id, signed(payload, item::QTY));
             }
             item::ORDER => {
                 self.journaled_orders.insert(id);
@@ -135,9 +137,16 @@ impl Auditor {
         }
     }
 
-    /// Returns whether the fills delivered make up the whole order.
+    fn journal_execution(&mut self, id: u64, exec_id: u64, qty: i64) {
+        if self.journaled_executions.insert(exec_id) {
+            *self.journaled_filled.entry(id).or_default() += qty;
+        }
+    }
+
+    /// Returns whether the executions in the journal make up the whole order.
     fn is_filled(&self, id: u64) -> bool {
-        self.sent.get(&id).is_some_and(|o| o.filled >= o.qty)
+        let filled = self.journaled_filled.get(&id).copied().unwrap_or(0);
+        self.sent.get(&id).is_some_and(|o| filled >= o.qty)
     }
 
     fn on_fate(&mut self, payload: &[u8]) {

@@ -237,6 +237,8 @@ pub struct Auditor {
     journaled_orders: BTreeSet<u64>,
     journaled_executions: BTreeSet<u64>,
     journaled_ended: BTreeSet<u64>,
+    /// What executions in the journal fill of each order.
+    journaled_filled: BTreeMap<u64, i64>,
     carried: BTreeSet<u64>,
     parents: BTreeMap<u32, journal::Parent>,
     children: BTreeMap<u64, journal::Child>,
@@ -273,6 +275,7 @@ impl Auditor {
             journaled_orders: BTreeSet::new(),
             journaled_executions: BTreeSet::new(),
             journaled_ended: BTreeSet::new(),
+            journaled_filled: BTreeMap::new(),
             carried: BTreeSet::new(),
             parents: BTreeMap::new(),
             children: BTreeMap::new(),
