@@ -205,7 +205,7 @@ fn a_kill_latches_until_it_is_cleared() {
 #[test]
 fn a_running_kernel_obeys_a_kill() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = std::process::Command::new(ijk_tests::ijk())
+    let child = std::process::Command::new(ijk_tests::ijk())
         .args(["live", "--feed", "synth:1:60", "--speed", "60", "--json", "--out", "runs/k"])
         .current_dir(dir.path())
         .stdout(std::process::Stdio::piped())
@@ -234,7 +234,54 @@ fn a_running_kernel_obeys_a_kill() {
         status["trading"] == "killed"
     };
     assert!(wait(&killed), "the kernel sees the request in its own time");
-    // A second signal-free way out: the feed goes on, nothing is sent any more.
-    child.kill().unwrap();
-    child.wait().unwrap();
+    // SIGTERM ends the run in order: the books are closed, the exit code says halted.
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    let replay = run_json(dir.path(), &["replay", "runs/k", "--json"]);
+    assert_eq!(replay["complete"], true);
+    let dump = run(dir.path(), &["journal", "dump", "runs/k"]);
+    let dump = String::from_utf8_lossy(&dump.stdout).into_owned();
+    let (_, after) = dump.split_once(" Kill\n").expect("the kill is on record");
+    let orders = after.lines().filter(|l| l.split_whitespace().nth(2) == Some("Order"));
+    assert_eq!(orders.count(), 0, "an order left after the kill");
+    let output = run(dir.path(), &["live", "--events", "100"]);
+    assert_eq!(output.status.code(), Some(78), "the latch survives the run");
+}
+
+#[test]
+fn sigterm_closes_the_books() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = std::process::Command::new(ijk_tests::ijk())
+        .args(["live", "--feed", "synth:1:60", "--speed", "60", "--json", "--out", "runs/t"])
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stat = || {
+        let stat = run(dir.path(), &["stat", "runs/t", "--json"]);
+        let stat: Value = serde_json::from_slice(&stat.stdout).unwrap_or_default();
+        stat["counters"]["rows"].as_u64().unwrap_or(0)
+    };
+    let began = std::time::Instant::now();
+    while stat() == 0 {
+        assert!(began.elapsed().as_secs() < 60, "the kernel runs");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    signal(&child, "TERM");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(summary["events"].as_u64().unwrap() > 0);
+    let replay = run_json(dir.path(), &["replay", "runs/t", "--json"]);
+    assert_eq!(replay["complete"], true);
+}
+
+/// Sends a signal by name.
+fn signal(child: &std::process::Child, name: &str) {
+    let kill = std::process::Command::new("kill")
+        .args([format!("-{name}"), child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
 }

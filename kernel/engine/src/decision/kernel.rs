@@ -191,6 +191,9 @@ impl Kernel {
         }
         self.counts.rows += 1;
         if let Some(mid) = state.mid() {
+            if self.states[ev.instrument.index()].quote().trusted {
+                out.mark(now, ev.instrument, mid);
+            }
             self.mark(now, ev.instrument, mid);
         }
         if let Some(token) = token {
@@ -429,12 +432,6 @@ impl Kernel {
     /// Returns the risk gate, for its ledger.
     pub fn gate(&self) -> &Gate {
         &self.gate
-    }
-
-    /// Returns the mid that orders are priced on, or `None` without two trusted, uncrossed sides.
-    pub fn trusted_mid(&self, instrument: InstrumentId) -> Option<f64> {
-        let state = self.states.get(instrument.index())?;
-        state.mid().filter(|_| state.quote().trusted)
     }
 
     /// Returns whether the instrument has a market that orders could be priced on.

@@ -15,8 +15,8 @@ use ijk_core::record::{
     ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RefusalRecord,
 };
 use ijk_core::{
-    AlarmRecord, CancelOrder, CarryItem, FateRecord, LinkEvent, MarketEvent, NewOrder, RecvTs,
-    SnapshotItem, SnapshotRequest, VenueReport,
+    AlarmRecord, CancelOrder, CarryItem, FateRecord, InstrumentId, LinkEvent, MarketEvent,
+    NewOrder, RecvTs, SnapshotItem, SnapshotRequest, VenueReport,
 };
 use ijk_risk::Approved;
 
@@ -43,6 +43,9 @@ pub enum Input<'a> {
 
 /// Where the core's actions go, in the order in which they were decided.
 pub trait Outputs {
+    /// Orders of an instrument are priced around this mid from now on, currency. Told before
+    /// anything is decided on it, for checks outside the core; not an action.
+    fn mark(&mut self, _now: RecvTs, _instrument: InstrumentId, _mid: f64) {}
     /// A decision was taken.
     fn decision(&mut self, now: RecvTs, record: &DecisionRecord);
     /// An order passed the gate and must leave.

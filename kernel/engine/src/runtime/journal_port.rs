@@ -35,6 +35,8 @@ const ENTRY_BYTES: usize = 12;
 struct Shared {
     /// Records on the device: those with a smaller number.
     durable: AtomicU64,
+    /// Somebody waits for the records pushed so far.
+    wanted: AtomicBool,
     /// The next segment could not be laid out.
     spare_failed: Arc<AtomicBool>,
 }
@@ -122,8 +124,8 @@ pub fn start(
     launch(dir, config, writer_options, options, &Recovered::default())
 }
 
-/// Recovers the journal in the folder `dir` and goes on writing it as `epoch`, which must be
-/// larger than any before; `visit` sees every record there is.
+/// Recovers the journal in the folder `dir` and goes on writing it; the epoch must be larger than
+/// any before. `visit` sees every record there is.
 ///
 /// # Errors
 /// [`JournalError::Corrupt`] and the other errors of [`recover`]; as [`start`].
@@ -134,10 +136,9 @@ pub fn resume(
     dir: &Path,
     config: &JournalConfig,
     options: PortOptions,
-    epoch: u32,
     visit: impl FnMut(&ijk_journal::Frame<'_>) -> Result<(), JournalError>,
 ) -> Result<(JournalPort, JournalThread, Recovered), JournalError> {
-    let writer_options = WriterOptions::new(config, options.durability, epoch)?;
+    let writer_options = WriterOptions::new(config, options.durability, options.epoch)?;
     let recovered = recover(&mut FsStorage::new(dir, config.backend)?, visit)?;
     let (port, thread) = launch(dir, config, writer_options, options, &recovered)?;
     Ok((port, thread, recovered))
@@ -260,6 +261,7 @@ impl JournalPort {
         assert!(seq <= self.seq, "record {seq} was never appended");
         let mut waiter = Waiter::new(self.strategy);
         loop {
+            self.shared.wanted.store(true, Ordering::Release);
             // Asked before the watermark: what was done before the end is then seen.
             let gone = self.entries.is_abandoned();
             if self.durable_seq() >= seq {
@@ -394,6 +396,7 @@ impl Body {
         }
         // Nothing was promised of a buffered journal: its groups are as large as can be.
         let due = self.awaited
+            || (self.uncommitted > 0 && self.shared.wanted.swap(false, Ordering::Acquire))
             || self.uncommitted >= CHUNK_BYTES
             || (self.uncommitted > 0 && self.last_commit.elapsed() >= LAZY);
         if strict && due {

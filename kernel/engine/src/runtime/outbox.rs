@@ -79,7 +79,7 @@ impl<V: Venue> Outbox<V> {
         if self.strict && !planted(Bug::SendBeforeDurable) {
             self.waiting.push_back(Waiting { seq, since: now, order });
         } else {
-            self.send(now, order);
+            self.send(now, order, false);
         }
     }
 
@@ -93,13 +93,13 @@ impl<V: Venue> Outbox<V> {
                 // What was decided then may not be right any more.
                 self.withdraw(now, &w.order.into_inner(), REASON_WITHDRAWN);
             } else {
-                self.send(now, w.order);
+                self.send(now, w.order, waited > 0);
             }
         }
         self.ask_in_turn(now);
     }
 
-    fn send(&mut self, now: RecvTs, order: Approved<NewOrder>) {
+    fn send(&mut self, now: RecvTs, order: Approved<NewOrder>, waited: bool) {
         let mut bytes = [0u8; size_of::<NewOrder>()];
         bytes.copy_from_slice(order.get().as_bytes());
         match self.egress.check(now, &bytes) {
@@ -109,7 +109,7 @@ impl<V: Venue> Outbox<V> {
             }
             Err(code) => {
                 self.counts.refused += 1;
-                self.withdraw(now, &order.into_inner(), egress_reason(code));
+                self.withdraw(now, &order.into_inner(), egress_reason(code, waited));
             }
         }
     }
@@ -259,8 +259,14 @@ impl<V: Venue> Outbox<V> {
     }
 }
 
-fn egress_reason(code: RiskCode) -> u16 {
-    REASON_EGRESS + code as u16
+/// Returns the reason that the kernel hears. What the gate let pass and the last check refuses is a
+/// contradiction, unless something happened in between: a kill, a block, or a market that moved
+/// while the order waited.
+fn egress_reason(code: RiskCode, waited: bool) -> u16 {
+    use RiskCode::{Killed, MissingMark, OrderNotional, PriceCollar, StaleQuote};
+    let moved = matches!(code, MissingMark | OrderNotional | PriceCollar | StaleQuote);
+    let stopped = code == Killed || Block::ALL.iter().any(|b| RiskCode::of_block(*b) == code);
+    if stopped || (waited && moved) { REASON_WITHDRAWN } else { REASON_EGRESS + code as u16 }
 }
 
 #[cfg(test)]
@@ -400,7 +406,7 @@ mod tests {
         assert_eq!(rig.withdrawn(), [(3, REASON_WITHDRAWN)]);
         rig.submit(16, 100);
         rig.outbox.release(NOW, 17);
-        assert_eq!(rig.withdrawn(), [(4, egress_reason(RiskCode::Killed))]);
+        assert_eq!(rig.withdrawn(), [(4, REASON_WITHDRAWN)]);
         assert!(rig.wire().is_empty());
     }
 

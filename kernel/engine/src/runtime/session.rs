@@ -15,8 +15,8 @@ use ijk_core::record::{
     RefusalRecord,
 };
 use ijk_core::{
-    AlarmRecord, Block, CancelOrder, CarryItem, FateRecord, MarketEvent, NewOrder, RecvTs,
-    SnapshotRequest,
+    AlarmRecord, Block, CancelOrder, CarryItem, FateRecord, InstrumentId, MarketEvent, NewOrder,
+    RecvTs, SnapshotRequest,
 };
 use ijk_risk::{Approved, TradingState};
 use ijk_venue::{Venue, VenueMessage};
@@ -379,11 +379,6 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
 
     fn deliver_market(&mut self, ev: &MarketEvent) {
         self.input(RecordKind::Market, ev.as_bytes(), &Input::Market(ev));
-        if ev.ends_row()
-            && let Some(mid) = self.s.kernel.trusted_mid(ev.instrument)
-        {
-            self.s.outbox.on_mark(self.now, ev.instrument, mid);
-        }
         let records = self.s.kernel.counts().market_records;
         if records & PUBLISH_MASK == 0 {
             self.publish();
@@ -612,6 +607,10 @@ struct Sink<'a, V: Venue, J> {
 }
 
 impl<V: Venue, J: JournalSink> Outputs for Sink<'_, V, J> {
+    fn mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: f64) {
+        self.outbox.on_mark(now, instrument, mid);
+    }
+
     fn decision(&mut self, now: RecvTs, record: &DecisionRecord) {
         let _ = self.journal.append(now, RecordKind::Decision, record.as_bytes());
     }
