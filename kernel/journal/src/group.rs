@@ -212,3 +212,111 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
 
 const _: () = assert!(GROUP_HEAD_BYTES == HEADER_BYTES + GROUP_PAYLOAD_BYTES);
 const _: () = assert!(GROUP_HEAD_BYTES == 64 && SEAL_BYTES == 96);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALT: Salt = Salt { epoch: 3, segment: 5 };
+
+    /// Records given as (kind, previous checksum or `None` for the right one, payload).
+    fn group(records: &[(u8, Option<u32>, &[u8])], padding: u8) -> (GroupHead, Vec<u8>) {
+        let mut bytes = vec![0; GROUP_ALIGN];
+        let (mut at, mut chain) = (GROUP_HEAD_BYTES, 77);
+        for (i, (kind, prev_crc, payload)) in records.iter().enumerate() {
+            let head = Head {
+                payload_len: payload.len(),
+                kind: *kind,
+                seq: 10 + i as u64,
+                ts: 0,
+                salt: SALT,
+                prev_crc: prev_crc.unwrap_or(chain),
+            };
+            chain = head.encode(&mut bytes[at..], payload);
+            at += head.frame_bytes();
+        }
+        bytes[at] = padding;
+        let head = GroupHead {
+            salt: SALT,
+            first_seq: 10,
+            prev_crc: 77,
+            bytes: GROUP_ALIGN as u32,
+            records: records.len() as u32,
+            last_crc: chain,
+            durable: 9,
+            seal: None,
+        };
+        head.encode(&mut bytes);
+        (head, bytes)
+    }
+
+    #[test]
+    fn heads_read_back_and_only_in_their_place() {
+        let (head, bytes) = group(&[(1, None, b"abc")], 0);
+        assert_eq!(GroupHead::parse(&bytes), Some(head));
+        assert_eq!(head.check(&bytes), Ok(()));
+        assert!(head.is_of(SALT) && head.continues(77, 10));
+        assert!(!head.is_of(Salt { epoch: 2, ..SALT }) && !head.is_of(Salt { segment: 4, ..SALT }));
+        assert!(!head.continues(78, 10) && !head.continues(77, 11));
+        let sealed = GroupHead { seal: Some([7; 32]), records: 0, ..head };
+        let mut bytes = [0; GROUP_ALIGN];
+        sealed.encode(&mut bytes);
+        assert_eq!(GroupHead::parse(&bytes), Some(sealed));
+        for bytes in [0, 32, 4097, GROUP_BYTES_MAX as u32 + 4096] {
+            let mut block = [0; GROUP_ALIGN];
+            GroupHead { bytes, ..head }.encode(&mut block);
+            assert_eq!(GroupHead::parse(&block), None, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_right_checksum_does_not_excuse_wrong_content() {
+        let what = |records: &[(u8, Option<u32>, &[u8])], padding| {
+            let (head, bytes) = group(records, padding);
+            head.check(&bytes).unwrap_err()
+        };
+        assert_eq!(what(&[(99, None, b"")], 0), (64, "unknown kind of record"));
+        assert_eq!(
+            what(&[(1, None, b""), (1, Some(1), b"")], 0),
+            (104, "record does not follow the one before it")
+        );
+        assert_eq!(what(&[(1, None, b"")], 1), (104, "padding of the group is not zero"));
+        let (head, bytes) = group(&[(1, None, b"a"), (1, None, b"b")], 0);
+        let fewer = GroupHead { records: 1, ..head };
+        assert_eq!(fewer.check(&bytes).unwrap_err().0, 0, "it ends with another record");
+        let more = GroupHead { records: 3, ..head };
+        assert_eq!(more.check(&bytes), Err((160, "no record here")));
+        let later = GroupHead { first_seq: 11, ..head };
+        assert_eq!(later.check(&bytes), Err((64, "sequence number out of order")));
+        let elsewhere = GroupHead { salt: Salt { epoch: 4, segment: 5 }, ..head };
+        assert_eq!(elsewhere.check(&bytes), Err((64, "record of another segment or epoch")));
+    }
+
+    #[test]
+    fn padding_of_a_record_is_checked_behind_its_checksum() {
+        let (head, mut bytes) = group(&[(1, None, b"abc")], 0);
+        bytes[GROUP_HEAD_BYTES + HEADER_BYTES + 5] = 1;
+        let frame = GROUP_HEAD_BYTES..GROUP_HEAD_BYTES + frame_bytes(3);
+        let crc = crc32c::crc32c(&bytes[frame.start + 4..frame.end]);
+        bytes[frame.start..frame.start + 4].copy_from_slice(&crc.to_le_bytes());
+        let head = GroupHead { last_crc: crc, ..head };
+        assert_eq!(head.check(&bytes), Err((64, "padding is not zero")));
+    }
+
+    #[test]
+    fn segment_heads_read_back_and_only_in_their_file() {
+        let head = SegmentHead { salt: SALT, segment_bytes: 1 << 20 };
+        let block = head.encode();
+        assert_eq!(SegmentHead::parse(&block, 5), Some(head));
+        assert_eq!(SegmentHead::parse(&block, 4), None);
+        assert_eq!(SegmentHead::parse(&block[..4095], 5), None);
+        for at in [0, 9, 13, 17, 30, 4095] {
+            let mut changed = block;
+            changed[at] ^= 4;
+            assert_eq!(SegmentHead::parse(&changed, 5), None, "{at}");
+        }
+        assert_eq!(other_format(&block), None);
+        assert_eq!(other_format(b"IJKJ0001xxx"), Some("0001".into()));
+        assert_eq!(other_format(b"PAR1xxxxxxx"), None);
+    }
+}
