@@ -103,7 +103,7 @@ faults! {
     BrokerRestart = "broker_restart", Network, 600,
         "The broker goes away for a while; unsent reports are gone.";
     NetStall = "net_stall", Network, 8_000, "Bytes stop for seconds, then go on.";
-    NetSplit = "net_split", Network, 300_000, "A message arrives in pieces.";
+    NetSplit = "net_split", Network, 60_000, "A message arrives in pieces.";
     HalfOpen = "half_open", Network, 600, "The connection is dead and nobody says so.";
     DiskSlow = "disk_slow", Disk, 100_000, "A commit takes long.";
     DiskWriteError = "disk_write_error", Disk, 600, "A write or sync fails.";
@@ -114,7 +114,7 @@ faults! {
     CrashInFlight = "crash_in_flight", Process, 15_000,
         "The process dies while something is being written or sent.";
     Stop = "stop", Process, 400, "The process is stopped in good order and started again.";
-    Kill = "kill", Process, 60, "The kill switch is pulled.";
+    Kill = "kill", Process, 300, "The kill switch is pulled.";
     ClockStep = "clock_step", Clock, 1_500, "The clock jumps, forwards or backwards.";
     ClockJitter = "clock_jitter", Clock, 20_000, "The clock stumbles by milliseconds.";
     FeedGap = "feed_gap", Feed, 5_000, "Market messages are lost, and the feed says so.";

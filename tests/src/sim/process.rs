@@ -46,6 +46,10 @@ pub struct Machine {
     pub last: Option<SharedDisk>,
     /// The kill switch was pulled and not cleared.
     pub latched: bool,
+    /// Number of the start that wrote `last`.
+    pub last_epoch: u32,
+    /// Kills up to this start were cleared by a person.
+    pub cleared_epoch: u32,
     /// The journal cannot be used any more.
     pub refused: bool,
     /// File of the counters.
@@ -121,6 +125,7 @@ impl Machine {
             return None;
         }
         self.last = Some(Rc::clone(&disk));
+        self.last_epoch = self.epoch;
         let now = self.scene.borrow().now;
         self.net.borrow_mut().process_started(now);
         Some(Process { driver, journal, disk, feed, counters })
@@ -193,7 +198,7 @@ impl Machine {
             self.scene.borrow_mut().accuse(Rule::JournalRefused, text);
             return None;
         }
-        self.latched |= recovery.was_killed();
+        self.latched |= recovery.was_killed() && self.last_epoch > self.cleared_epoch;
         Some(recovery.finish())
     }
 }

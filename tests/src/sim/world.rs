@@ -64,6 +64,8 @@ struct World {
     parents: Vec<ParentCommand>,
     calm: bool,
     disk_full_until: u64,
+    /// A person clears the kill switch then, and starts the kernel again.
+    clear_at: u64,
     next_tick: u64,
     stopping: bool,
     converge_ns: u64,
@@ -159,7 +161,7 @@ fn limits(config: &Config) -> Limits {
 }
 
 fn draw_parents(rng: &mut Rng, instruments: usize, clock: u64) -> Vec<ParentCommand> {
-    let count = rng.range(10, 40);
+    let count = rng.range(20, 90);
     let mut parents: Vec<ParentCommand> = (0..count)
         .map(|line| ParentCommand {
             ts: RecvTs(clock + rng.range(1_000, 60_000) * MS),
@@ -200,6 +202,8 @@ impl World {
             epoch: 0,
             last: None,
             latched: false,
+            last_epoch: 0,
+            cleared_epoch: 0,
             refused: false,
             counters_path: counters_path(),
             config,
@@ -215,6 +219,7 @@ impl World {
             parents: draw_parents(&mut rng, count, DAWN),
             calm: false,
             disk_full_until: 0,
+            clear_at: u64::MAX,
             next_tick: DAWN,
             stopping: false,
             converge_ns,
@@ -323,6 +328,9 @@ impl World {
         if chaos.strikes(Fault::DiskFull) {
             self.disk_full_until = now + chaos.rng.log_range(500 * MS, 8 * S);
         }
+        if self.clear_at <= now {
+            self.clear_kill();
+        }
         let full = now < self.disk_full_until;
         if let Some(process) = &self.process {
             process.disk.borrow_mut().set_full(full);
@@ -330,6 +338,9 @@ impl World {
             if chaos.strikes(Fault::Kill) {
                 process.kill();
                 self.machine.latched = true;
+                if chaos.rng.chance(500_000) {
+                    self.clear_at = now + chaos.rng.range(2, 10) * S;
+                }
             }
             if chaos.strikes(Fault::Stop) {
                 self.stopping = true;
@@ -338,6 +349,15 @@ impl World {
                 self.crash();
             }
         }
+    }
+
+    /// A person has looked, ends the process and re-arms.
+    fn clear_kill(&mut self) {
+        self.clear_at = u64::MAX;
+        self.crash();
+        self.machine.latched = false;
+        self.machine.cleared_epoch = self.machine.epoch;
+        self.scene.borrow_mut().see(&What::KillCleared);
     }
 
     fn strike_net(&mut self, now: u64) {

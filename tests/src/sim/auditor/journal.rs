@@ -3,6 +3,10 @@
 use super::layout::{alarm, carry, control, fate, frame, item, kinds, order, parent, report};
 use super::layout::{signed, unsigned};
 use super::{Auditor, Rule};
+use std::collections::BTreeSet;
+
+/// Within this every working order must be cancelled after a kill.
+const SWEEP_NS: u64 = 100_000_000;
 
 /// A parent and what its children may still take or have taken.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +58,10 @@ impl Auditor {
             kinds::FATE => self.on_fate(payload),
             kinds::ALARM => self.on_alarm(payload),
             kinds::CONTROL => self.on_control(payload),
+            kinds::LINK => {
+                self.link_up = payload[0] == 1;
+                self.sweep = None; // what is not heard cannot be cancelled
+            }
             kinds::PARENT => self.on_parent(payload),
             _ => {}
         }
@@ -183,10 +191,32 @@ impl Auditor {
     fn on_control(&mut self, payload: &[u8]) {
         let bit = 1u8.checked_shl(u32::from(payload[1])).unwrap_or(0);
         match payload[0] {
-            control::KILL => self.killed = true,
+            control::KILL => self.on_kill(),
             control::BLOCK => self.blocks |= bit,
             control::UNBLOCK => self.blocks &= !bit,
             _ => {}
+        }
+    }
+
+    fn on_kill(&mut self) {
+        self.killed = true;
+        let open = self.sent.iter().filter(|(id, o)| {
+            let known = o.reported && !o.ended && o.filled < o.qty;
+            known && self.children.contains_key(id) && !self.cancelled.contains(id)
+        });
+        let open: BTreeSet<u64> = open.map(|(&id, _)| id).collect();
+        if self.link_up {
+            self.sweep = Some((self.at + SWEEP_NS, open));
+        }
+    }
+
+    /// Looks whether a sweep that is over left something.
+    pub(super) fn check_sweep(&mut self) {
+        let Some((by, open)) = self.sweep.take_if(|s| s.0 < self.at) else { return };
+        let left = |id: &&u64| self.sent.get(id).is_some_and(|o| !o.ended && o.filled < o.qty);
+        if let Some(id) = open.iter().find(left).copied() {
+            let late = (self.at - by) / 1_000_000;
+            self.breach(Rule::NotSwept, format!("order {id:#x}, {late} ms too late already"));
         }
     }
 

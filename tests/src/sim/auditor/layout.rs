@@ -22,6 +22,8 @@ pub mod kinds {
     pub const REPORT: u8 = 2;
     /// An operator's or the runtime's command.
     pub const CONTROL: u8 = 4;
+    /// The link came up or went down.
+    pub const LINK: u8 = 6;
     /// An item of the broker's answer.
     pub const SNAPSHOT: u8 = 7;
     /// What an earlier run left.

@@ -175,6 +175,8 @@ rules! {
     ParentOverrun = "parent_overrun", "The children of a parent never exceed it.";
     ParentBalance = "parent_balance", "A parent's account adds up.";
     NewAfterKill = "new_after_kill", "Nothing new leaves after the kill switch.";
+    NotSwept = "not_swept",
+        "Once the kill switch is on record every working order is cancelled at once.";
     NewWhileBlocked = "new_while_blocked", "Nothing new leaves while a block is in the journal.";
     NewUnreconciled = "new_unreconciled",
         "Nothing new leaves on a connection before a complete answer came over it.";
@@ -245,6 +247,10 @@ pub struct Auditor {
     busts_returned: BTreeSet<u64>,
     blocks: u8,
     killed: bool,
+    link_up: bool,
+    cancelled: BTreeSet<u64>,
+    /// Orders that must be cancelled by then, because the kill switch was pulled.
+    sweep: Option<(u64, BTreeSet<u64>)>,
 }
 
 /// Set from a start until all that an earlier process left was taken over.
@@ -282,12 +288,16 @@ impl Auditor {
             busts_returned: BTreeSet::new(),
             blocks: limits.blocks_at_boot | RECOVERY,
             killed: false,
+            link_up: false,
+            cancelled: BTreeSet::new(),
+            sweep: None,
         }
     }
 
     /// Takes the next event, at `at` of the simulated world.
     pub fn see(&mut self, at: u64, what: &What) {
         self.at = at;
+        self.check_sweep();
         match what {
             What::Boot => self.on_boot(),
             What::Wire { tap, up, connection, bytes } => {
@@ -318,6 +328,9 @@ impl Auditor {
 
     fn on_boot(&mut self) {
         self.epoch = 0;
+        self.link_up = false;
+        self.sweep = None;
+        self.cancelled.clear();
         self.reconciled = None;
         self.snapshot = snapshots::Building::default();
         self.delivered.clear();

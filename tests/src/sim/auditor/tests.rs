@@ -465,6 +465,28 @@ fn new_after_kill() {
 }
 
 #[test]
+fn not_swept() {
+    let killed = |cancels: bool| {
+        doctored(move |d| {
+            d.record(6, vec![1, 0, 0, 0, 0, 0, 0, 0]);
+            d.trade(2, 0, 5);
+            d.hear(report(id(2), 0, 0, 5, 0));
+            d.control(0, 0);
+            if cancels {
+                let mut body = [0; 16];
+                put(&mut body, 0, &id(2).to_le_bytes());
+                let (connection, bytes) = (d.connection, message(4, &body));
+                let what = What::Wire { tap: Tap::Client, up: true, connection, bytes };
+                d.see_at(d.at + 1, what);
+            }
+            d.parent(1, [0, 0, 5_000, 0], 5_000);
+        })
+    };
+    assert_eq!(killed(true), []);
+    assert_eq!(killed(false), [Rule::NotSwept]);
+}
+
+#[test]
 fn new_while_blocked() {
     assert_eq!(
         doctored(|d| {

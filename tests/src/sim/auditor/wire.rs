@@ -55,6 +55,13 @@ impl Auditor {
                 self.epoch = epoch;
                 self.epoch_max = self.epoch_max.max(epoch);
             }
+            message::CANCEL if body.len() == 16 => {
+                let id = unsigned(body, 0, 8);
+                self.cancelled.insert(id);
+                if let Some((_, open)) = &mut self.sweep {
+                    open.remove(&id);
+                }
+            }
             message::NEW if body.len() == 40 => self.on_new(connection, body),
             _ => {}
         }
