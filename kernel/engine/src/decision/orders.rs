@@ -187,6 +187,9 @@ impl Kernel {
             return;
         };
         let view = state.view(now);
+        if let Some(mid) = state.mid().filter(|_| view.two_sided) {
+            out.mark(now, command.instrument, mid);
+        }
         let spec = ParentSpec {
             instrument: command.instrument,
             side: command.side,
