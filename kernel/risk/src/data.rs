@@ -139,6 +139,7 @@ impl Gate {
     /// Beyond `clock_block_ms`, or unknown, new orders are blocked until it is back within
     /// `clock_warn_ms`.
     pub fn on_clock_offset(&mut self, now: RecvTs, offset_ns: Option<i64>) {
+        self.see_time(now);
         let off = offset_ns.map_or(u64::MAX, i64::unsigned_abs);
         let was_blocked = self.blocks & Block::Clock.bit() != 0;
         if off > self.limits.clock_warn_ns {
@@ -247,4 +248,29 @@ fn luld_band(reference: Px, tier1: bool) -> (Px, Px) {
     };
     let high = i64::try_from(r + width).unwrap_or(i64::MAX);
     (Px((r - width) as i64), Px(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_by_price_range() {
+        let e9 = |v: f64| Px((v * 1e9).round() as i64);
+        for (reference, tier1, low, high) in [
+            (100.0, true, 95.0, 105.0),
+            (100.0, false, 90.0, 110.0),
+            (3.01, true, 2.8595, 3.1605),
+            (3.0, true, 2.4, 3.6),
+            (3.0, false, 2.4, 3.6),
+            (0.75, false, 0.6, 0.9),
+            (0.74, true, 0.59, 0.89),
+            (0.20, false, 0.05, 0.35),
+            (0.10, false, 0.025, 0.175),
+        ] {
+            assert_eq!(luld_band(e9(reference), tier1), (e9(low), e9(high)), "{reference}");
+        }
+        assert_eq!(luld_band(Px(i64::MAX), false).1, Px(i64::MAX));
+        assert_eq!(luld_band(Px(1), false), (Px(1), Px(1)));
+    }
 }

@@ -64,7 +64,7 @@ impl Parents {
     }
 
     pub(super) fn open(&mut self, id: u32, total: i64) {
-        if id == 0 {
+        if id == 0 || total <= 0 {
             return;
         }
         if let Some(parent) = self.find(id) {

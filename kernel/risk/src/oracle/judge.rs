@@ -140,6 +140,7 @@ impl Oracle {
     }
 
     pub fn on_clock(&mut self, now: u64, offset_ns: Option<i64>) {
+        self.see(now);
         let off = offset_ns.map_or(u64::MAX, i64::unsigned_abs);
         if off > self.lowest(|c| c.clock_block_ms) * 1_000_000 {
             self.set_block(now, Block::Clock, true);
