@@ -111,7 +111,9 @@ fn executions_are_the_brokers(e: &Evidence, book: &Book) -> Finding {
     let key = |x: &Execution| (x.exec_id, (x.id, x.qty, x.px));
     let true_ones: BTreeMap<_, _> = book.executions.iter().map(key).collect();
     if true_ones != told {
-        return Err(format!("{} executions happened, {} were told", true_ones.len(), told.len()));
+        let lost = true_ones.iter().find(|x| told.get(x.0) != Some(x.1));
+        let invented = told.iter().find(|x| true_ones.get(x.0) != Some(x.1));
+        return Err(format!("executions: lost {lost:?}, invented {invented:?}"));
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ pub mod kind {
     /// An operator's command.
     pub const CONTROL: u8 = 4;
     /// An item of the venue's account.
-    pub const SNAPSHOT: u8 = 8;
+    pub const SNAPSHOT: u8 = 7;
     /// An order that may leave.
     pub const ORDER: u8 = 17;
     /// A parent's account.

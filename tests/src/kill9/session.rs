@@ -21,10 +21,14 @@ feed_silence_max_ms = 60000
 ";
 /// Where the synthetic day begins, nanoseconds UTC.
 const DAY_NS: u64 = 1_741_012_200_000_000_000;
-/// Longest life of a kernel, from its start to the kill.
-const LIFE_MS_MAX: u64 = 450;
+/// Longest life of a kernel from its greeting to the kill.
+const LIFE_MS_MAX: u64 = 400;
+/// Longest life of one that is killed while it starts.
+const START_MS_MAX: u64 = 150;
 /// Longest wait for a run that is let finish, or for a start that is to be refused.
 const END: Duration = Duration::from_secs(60);
+/// Longest wait for a greeting.
+const GREETING: Duration = Duration::from_secs(10);
 /// Unsafe to start.
 const REFUSED: i32 = 78;
 
@@ -153,12 +157,30 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn ledger_bytes(&self) -> u64 {
+        self.folder.join("ledger").metadata().map_or(0, |m| m.len())
+    }
+
+    /// Waits until the broker has heard of the kernel, most likely: old orders may still trade.
+    fn await_greeting(&self, bytes_before: u64) {
+        let began = Instant::now();
+        while self.ledger_bytes() <= bytes_before && began.elapsed() < GREETING {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     fn cycle(&mut self, report: &mut Report) -> Result<(), String> {
         if self.up_to(3) == 0 {
             self.new_parents()?;
         }
+        let greeted = self.ledger_bytes();
         let k = self.start_kernel(1)?;
-        self.pause(LIFE_MS_MAX);
+        if self.up_to(3) == 0 {
+            self.pause(START_MS_MAX);
+        } else {
+            self.await_greeting(greeted);
+            self.pause(LIFE_MS_MAX);
+        }
         match self.up_to(19) {
             0..=10 => self.kill_kernel(k, report),
             11..=14 => {

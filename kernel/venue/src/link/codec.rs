@@ -203,16 +203,22 @@ impl Decoder {
     }
 
     fn step(&mut self, bytes: &mut &[u8]) -> Result<Option<Frame>, Fault> {
-        if !self.fill(HEADER_BYTES, bytes) {
-            // The length alone can be wrong: nobody waits for bytes that do not help.
-            if self.len >= LENGTH_BYTES {
-                self.check_length(None)?;
-            }
+        // The length alone can be wrong: nobody waits for bytes that do not help.
+        if !self.fill(LENGTH_BYTES, bytes) {
             return Ok(None);
         }
-        self.check_length(None)?;
+        let [a, b, c, d, ..] = self.buf;
+        let length = u32::from_le_bytes([a, b, c, d]);
+        if length < TYPE_BYTES as u32 || length > LENGTH_MAX {
+            return Err(("length", "4 to 4096"));
+        }
+        if !self.fill(HEADER_BYTES, bytes) {
+            return Ok(None);
+        }
         let payload_bytes = payload_bytes(self.buf[LENGTH_BYTES])?;
-        self.check_length(Some(payload_bytes))?;
+        if length as usize != TYPE_BYTES + payload_bytes {
+            return Err(("length", "the length of this type's frame"));
+        }
         if self.buf[5..8] != [0; 3] {
             return Err(("padding", "three zero bytes after the type"));
         }
@@ -234,20 +240,6 @@ impl Decoder {
         self.len += take;
         *bytes = later;
         self.len >= want
-    }
-
-    fn check_length(&self, payload_bytes: Option<usize>) -> Result<(), Fault> {
-        let [a, b, c, d, ..] = self.buf;
-        let length = u32::from_le_bytes([a, b, c, d]);
-        if length < TYPE_BYTES as u32 || length > LENGTH_MAX {
-            return Err(("length", "4 to 4096"));
-        }
-        match payload_bytes {
-            Some(n) if length as usize != TYPE_BYTES + n => {
-                Err(("length", "the length of this type's frame"))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

@@ -148,6 +148,9 @@ fn structure_is_checked_before_bytes_are_awaited() {
     for (bytes, frame_type, field) in cases {
         let error = decode(bytes).unwrap_err();
         assert_eq!((error.frame_type, error.field), (frame_type, field), "{bytes:?}");
+        let mut decoder = Decoder::new(2);
+        let by_byte = bytes.iter().find_map(|b| decoder.next(&mut &[*b][..]).err());
+        assert_eq!(by_byte, Some(error), "cuts change nothing");
     }
     assert_eq!(decode(&welcome(2, 0)).unwrap_err().field, "protocol");
     assert_eq!(decode(&with(welcome(1, 0), 12, &[1])).unwrap_err().field, "flags");
