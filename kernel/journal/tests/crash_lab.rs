@@ -8,7 +8,7 @@ use ijk_journal::{
 use proptest::prelude::*;
 
 /// Images of one ordinary test run; `IJK_CRASH_IMAGES` asks for more.
-const IMAGES: u64 = 60_000;
+const IMAGES: u64 = 200_000;
 
 fn images() -> u64 {
     let asked = std::env::var("IJK_CRASH_IMAGES").ok().and_then(|n| n.parse().ok());

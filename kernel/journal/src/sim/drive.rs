@@ -32,7 +32,7 @@ impl Given {
     pub fn draw(shape: &mut SimRng, rng: &mut SimRng) -> Given {
         let len = match shape.below(12) {
             0 => 0,
-            1 => shape.below(900),
+            1 => shape.below(500),
             _ => shape.below(90),
         };
         let mut payload = vec![0; len as usize];

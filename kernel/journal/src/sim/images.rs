@@ -39,17 +39,26 @@ const DAMAGES: [(Damage, &str); 14] = [
     (Damage::Bit(7), "bit flipped"),
 ];
 
+/// Journals drawn to find one that the budget is enough for.
+const DRAWS: u64 = 8;
+
 /// Damages one specimen in every way there is, or, if that is more than `budget` images, in an
 /// even share of the ways.
 pub(crate) fn run(lab: &mut Lab, seed: u64, sealed: bool, budget: u64) {
     let mut rng = SimRng::new(seed);
-    let (shape, content) = (rng.bits(), rng.bits());
-    let specimen = Specimen::new(shape, content, 2, sealed);
+    let (mut shape, content) = (rng.bits(), rng.bits());
+    let mut specimen = Specimen::new(shape, content, 2, sealed);
+    let total = |specimen: &Specimen| (specimen.bytes() * DAMAGES.len()) as u64;
+    for _ in 0..DRAWS {
+        if total(&specimen) > budget {
+            shape = rng.bits();
+            specimen = Specimen::new(shape, content, 2, sealed);
+        }
+    }
     let stale = Specimen::new(shape, rng.bits(), 1, false);
     let sibling = Specimen::new(shape, rng.bits(), 2, false);
     splices(lab, seed, &specimen, &sibling);
-    let total = (specimen.bytes() * DAMAGES.len()) as u64;
-    let stride = total.div_ceil(budget.max(1)).max(1);
+    let stride = total(&specimen).div_ceil(budget.max(1)).max(1);
     lab.specimen(stride == 1);
     let mut skip = rng.below(stride);
     let mut image = Vec::new();

@@ -11,7 +11,7 @@ use std::io;
 
 const OPTIONS: WriterOptions = WriterOptions {
     durability: Durability::Strict,
-    segment_bytes: 4 * 4096,
+    segment_bytes: 6 * 4096,
     group_bytes: 2 * 4096,
     epoch: 2,
 };
@@ -125,5 +125,28 @@ impl ReadStorage for Image<'_> {
         let n = rest.len().min(buf.len());
         buf[..n].copy_from_slice(&rest[..n]);
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specimens_have_groups_where_they_say() {
+        for seed in 0..20 {
+            let specimen = Specimen::new(seed, seed + 100, 2, seed % 2 == 0);
+            assert_eq!(specimen.given.len(), RECORDS as usize);
+            let mut upto = 0;
+            for group in &specimen.groups {
+                let bytes = &specimen.segments[group.segment][group.start..group.end];
+                assert_eq!(bytes[36..40], *b"IJKR");
+                assert_eq!(bytes[6], 0xf0, "the frame of a group");
+                assert!(bytes[group.used..].iter().all(|&b| b == 0));
+                assert_eq!(group.before, upto);
+                upto = group.upto;
+            }
+            assert_eq!(upto, RECORDS as usize);
+        }
     }
 }
