@@ -248,11 +248,18 @@ pub struct CarryItem {
     pub side: Side,
     /// Order: type.
     pub order_type: OrderType,
+    /// Execution: 1 where it was taken back, plus 2 where its late fee is booked.
+    pub flags: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
 }
 
 impl CarryItem {
+    /// Flag of an execution that the venue took back.
+    pub const BUSTED: u8 = 1;
+    /// Flag of an execution whose late fee is booked.
+    pub const FEE_BOOKED: u8 = 2;
+
     /// Returns an item of `kind` with everything else zero.
     pub const fn new(kind: CarryKind) -> CarryItem {
         CarryItem {
@@ -268,7 +275,8 @@ impl CarryItem {
             kind,
             side: Side::Bid,
             order_type: OrderType::Limit,
-            reserved: [0; 3],
+            flags: 0,
+            reserved: [0; 2],
         }
     }
 

@@ -46,6 +46,9 @@ pub trait Outputs {
     /// Orders of an instrument are priced around this mid from now on, currency. Told before
     /// anything is decided on it, for checks outside the core; not an action.
     fn mark(&mut self, _now: RecvTs, _instrument: InstrumentId, _mid: f64) {}
+    /// A report was booked: each fact about an order once. For checks outside the core; not an
+    /// action.
+    fn booked(&mut self, _now: RecvTs, _report: &VenueReport) {}
     /// A decision was taken.
     fn decision(&mut self, now: RecvTs, record: &DecisionRecord);
     /// An order passed the gate and must leave.

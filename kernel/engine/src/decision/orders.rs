@@ -136,11 +136,16 @@ impl Kernel {
         let state_before = self.gate.state();
         // A report that contradicts the ledger blocks or halts the gate by itself.
         let booked = self.gate.on_report(now, report);
+        out.booked(now, report);
+        if booked.is_err() {
+            self.truth.note_fault(now, report.instrument);
+        }
         if report.kind == ReportKind::Fill {
             self.counts.fills += 1;
             self.note_outside_fill(report, &view, owned);
         } else if owned && self.execution.on_report(report, &view).is_err() && booked.is_ok() {
             self.gate.block_instrument(now, report.instrument, InstrumentBlock::LateFill);
+            self.truth.note_fault(now, report.instrument);
         }
         self.stop_if_halted(state_before);
         self.work_parents(now, report.instrument, out);

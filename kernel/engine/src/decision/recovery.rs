@@ -133,6 +133,15 @@ impl Recovery {
                 ..CarryItem::new(CarryKind::Execution)
             });
         }
+        let flag = match report.kind {
+            ReportKind::Bust => CarryItem::BUSTED,
+            ReportKind::Commission => CarryItem::FEE_BOOKED,
+            _ => return,
+        };
+        let same = |e: &&mut CarryItem| e.exec_id == report.exec_id;
+        if let Some(execution) = self.executions.iter_mut().rev().find(same) {
+            execution.flags |= flag;
+        }
     }
 
     fn on_carry(&mut self, now: RecvTs, item: &CarryItem) {

@@ -159,16 +159,14 @@ impl<V: Venue> Outbox<V> {
     /// Returns the next message: what was withdrawn here first, then the venue's own.
     pub fn poll(&mut self, now: RecvTs) -> Option<(RecvTs, VenueMessage)> {
         if let Some(report) = self.withdrawn.pop_front() {
-            self.egress.on_report(&report);
             return Some((now, VenueMessage::Report(report)));
         }
         let (due, message) = self.venue.poll(now)?;
         match &message {
-            VenueMessage::Report(report) => self.egress.on_report(report),
             VenueMessage::Link(event) => {
                 self.on_block(now, Block::Link, event.kind == LinkKind::Down);
             }
-            VenueMessage::Snapshot(_) => {}
+            VenueMessage::Report(_) | VenueMessage::Snapshot(_) => {}
         }
         Some((due, message))
     }
@@ -199,6 +197,11 @@ impl<V: Venue> Outbox<V> {
     pub fn on_parent(&mut self, parent: ParentId, qty: Qty) {
         // A total that changed refuses the parent's children when they come.
         let _ = self.egress.on_parent(parent, qty);
+    }
+
+    /// Tells the last check what became of an order: what the core booked, each fact once.
+    pub fn on_booked(&mut self, report: &VenueReport) {
+        self.egress.on_report(report);
     }
 
     /// Tells the last check where the market is.

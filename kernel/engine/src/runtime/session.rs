@@ -16,7 +16,7 @@ use ijk_core::record::{
 };
 use ijk_core::{
     AlarmRecord, Block, CancelOrder, CarryItem, FateRecord, InstrumentId, MarketEvent, NewOrder,
-    RecvTs, SnapshotRequest,
+    RecvTs, SnapshotRequest, VenueReport,
 };
 use ijk_risk::{Approved, TradingState};
 use ijk_venue::{Venue, VenueMessage};
@@ -609,6 +609,10 @@ struct Sink<'a, V: Venue, J> {
 impl<V: Venue, J: JournalSink> Outputs for Sink<'_, V, J> {
     fn mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: f64) {
         self.outbox.on_mark(now, instrument, mid);
+    }
+
+    fn booked(&mut self, _: RecvTs, report: &VenueReport) {
+        self.outbox.on_booked(report);
     }
 
     fn decision(&mut self, now: RecvTs, record: &DecisionRecord) {

@@ -159,7 +159,7 @@ impl OrderTruth {
     pub fn on_carry(&mut self, now: RecvTs, item: &CarryItem) {
         match item.kind {
             CarryKind::Execution if item.exec_id.0 != 0 => {
-                let _ = self.table.remember(item.exec_id.0);
+                self.carry_execution(item);
             }
             CarryKind::Order => {
                 let order = order_of(item);
@@ -171,6 +171,16 @@ impl OrderTruth {
             }
             CarryKind::Done => self.account(Block::Recovery, false),
             CarryKind::Account | CarryKind::Execution | CarryKind::Parent => {}
+        }
+    }
+
+    fn carry_execution(&mut self, item: &CarryItem) {
+        let _ = self.table.remember(item.exec_id.0);
+        if item.flags & CarryItem::BUSTED != 0 {
+            let _ = self.table.remember(item.exec_id.0 | report::BUST_MARK);
+        }
+        if item.flags & CarryItem::FEE_BOOKED != 0 {
+            let _ = self.table.remember(item.exec_id.0 | report::FEE_MARK);
         }
     }
 

@@ -12,7 +12,7 @@ use ijk_core::{
 /// Marks a bust of an execution in the table of executions: applied once.
 pub(super) const BUST_MARK: u64 = 0x8000_0000_0000_0000;
 /// Marks a late fee, likewise.
-const FEE_MARK: u64 = 0x4000_0000_0000_0000;
+pub(super) const FEE_MARK: u64 = 0x4000_0000_0000_0000;
 
 impl OrderTruth {
     /// Takes one report of the venue.
@@ -295,6 +295,14 @@ impl OrderTruth {
         }
         let owned = self.is_owned(r.client_order_id);
         self.effects.push(super::Effect::Report { report: *r, owned });
+    }
+
+    /// Notes that the gate blocked an instrument for a report that did not fit its ledger.
+    pub fn note_fault(&mut self, now: RecvTs, instrument: InstrumentId) {
+        if let Some(late) = self.late.get_mut(instrument.index()) {
+            *late = true;
+        }
+        self.ask(now);
     }
 
     /// Blocks an instrument in which something unexpected was booked, until the accounts were

@@ -266,11 +266,16 @@ impl OrderTruth {
         settled
     }
 
+    /// Frees the instruments whose accounts agree, whoever blocked them.
     fn clear_late(&mut self) {
         for i in 0..INSTRUMENT_COUNT_MAX {
             if self.late[i] && !self.mismatched[i] {
                 self.late[i] = false;
-                self.fault(InstrumentId(i as u16), InstrumentFault::LateFill, false);
+                let instrument = InstrumentId(i as u16);
+                self.fault(instrument, InstrumentFault::LateFill, false);
+                self.fault(instrument, InstrumentFault::PositionMismatch, false);
+                self.doubtful[i] = true;
+                self.settle_instrument(instrument);
             }
         }
     }
