@@ -81,10 +81,10 @@ impl Lab {
 ///
 /// Four fifths are small journals of 210 records damaged at every byte boundary (cut off, zeroed,
 /// garbage, the bytes of an earlier epoch or another segment, a torn sector), by every single bit
-/// and by groups of a journal that differs in content only; of a journal for which the count is too
-/// small (below about a million) an even share of these. The rest are a writer, and recoveries, driven over a disk that goes down
-/// in any operation, or of which the n-th operation fails, for every n. The same seed and count
-/// give the same images.
+/// and by groups of a journal that differs in content only; of a journal for which the count is
+/// too small (below about a million) an even share of these. The rest are a writer, and
+/// recoveries, driven over a disk that goes down in any operation, or of which the n-th operation
+/// fails, for every n. The same seed and count give the same images.
 pub fn crash_images(seed: u64, count: u64) -> CrashReport {
     let mut lab = Lab { report: CrashReport::default(), until: 0 };
     let mut seeds = SimRng::new(seed);
