@@ -169,7 +169,8 @@ impl EgressGate {
         if !(sane && whole * valued <= self.notional_max_usd) {
             return Err(RiskCode::OrderNotional);
         }
-        if !o.is_market && !((px - mark).abs() <= mark * collar * (1.0 + 1e-12)) {
+        let near = (px - mark).abs() <= mark * collar * (1.0 + 1e-12);
+        if !o.is_market && !near {
             return Err(RiskCode::PriceCollar);
         }
         Ok(())

@@ -134,10 +134,11 @@ impl Parents {
     /// What an end gave back is used after all.
     fn on_late_fill(&mut self, id: u64, filled: i64) {
         let (ended, parent) = self.ended[id as usize % ENDED_COUNT];
-        if ended == id && id != 0 {
-            if let Some(parent) = self.find(parent) {
-                parent.used += i128::from(filled);
-            }
+        if ended == id
+            && id != 0
+            && let Some(parent) = self.find(parent)
+        {
+            parent.used += i128::from(filled);
         }
     }
 

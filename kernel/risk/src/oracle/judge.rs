@@ -57,7 +57,8 @@ impl Oracle {
     pub fn slippage_limit(&self) -> Option<i128> {
         self.least(|c| {
             let one = Oracle { configs: vec![c.clone()], ..Oracle::bare() };
-            let part = sane(c.slippage_limit_bps).then(|| (c.slippage_limit_bps * 1e6) as i128)?;
+            let part =
+                sane(c.slippage_limit_bps).then_some((c.slippage_limit_bps * 1e6) as i128)?;
             Some(one.position_limit().map_or(i128::MAX, |p| p / 10_000_000_000 * part))
         })
     }
@@ -430,7 +431,7 @@ impl Oracle {
         let adv = self.least(|c| {
             let volume = c.adv_qty.get(&symbol).copied().unwrap_or(c.adv_qty_default);
             let known = volume > 0 && sane(c.max_order_adv_fraction);
-            known.then(|| (c.max_order_adv_fraction * volume as f64 * 1e9) as i128)
+            known.then_some((c.max_order_adv_fraction * volume as f64 * 1e9) as i128)
         });
         first(&[
             (whole > 1_000_000_000 * most, RiskCode::OrderQty),

@@ -298,3 +298,25 @@ fn many_parents_and_children_pass_through() {
         wire.gate.on_report(&fill);
     }
 }
+
+#[test]
+fn a_full_table_refuses_until_a_child_ends() {
+    let c = RiskConfig { max_orders_per_s: 2_000, order_burst: 2_000, ..wide() };
+    let mut wire = Wire::new(&c);
+    let first = wire.order(1, dollars(100));
+    assert_eq!(wire.leave(&first), Ok(()));
+    assert!((1..512).all(|_| wire.send(1, dollars(100)).is_ok()));
+    assert_eq!(wire.send(1, dollars(100)), Err(RiskCode::TableFull));
+    let end = wire.rig.report(ReportKind::Expired, &first, 1, 0, Px(0));
+    wire.gate.on_report(&end);
+    assert_eq!(wire.send(1, dollars(100)), Ok(()));
+    // Parents whose children work keep their places; one more than fit is not taken.
+    let mut wire = Wire::new(&c);
+    for step in 0..9u32 {
+        let parent = ParentId(100 + 4_096 * step);
+        wire.gate.on_parent(parent, Qty(5));
+        let order = NewOrder { parent_id: parent, ..wire.order(1, dollars(100)) };
+        let want = if step < 8 { Ok(()) } else { Err(RiskCode::UnknownParent) };
+        assert_eq!(wire.leave(&order), want, "{step}");
+    }
+}

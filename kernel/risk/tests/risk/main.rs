@@ -2,6 +2,7 @@
 
 mod adoption;
 mod boundary;
+mod controls;
 mod docs;
 mod egress;
 mod ledger;
