@@ -32,3 +32,14 @@ fn gates_equal_oracle() {
         assert!(count >= 5, "egress {code} was reached {count} times");
     }
 }
+
+/// A longer run: `ORACLE_SEED=5 ORACLE_STEPS=10000000 cargo test --release -p ijk-risk --test
+/// oracle`.
+#[test]
+fn gates_equal_oracle_for_as_long_as_asked() {
+    let number = |name| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
+    let Some(steps) = number("ORACLE_STEPS") else { return };
+    let sum = compare(number("ORACLE_SEED").unwrap_or(2), steps);
+    let sum = sum.unwrap_or_else(|what| panic!("{what}"));
+    eprintln!("{} comparisons, {:?}", sum.total(), sum);
+}

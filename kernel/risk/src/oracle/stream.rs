@@ -215,7 +215,7 @@ impl Pair {
         }
         if got.is_ok() {
             self.open.push((order, order.qty.0));
-            self.limits_hold(&order, mid)?;
+            self.limits_hold(&order, Px((quote.bid.px.0 + quote.ask.px.0) / 2))?;
         }
         if !self.rng.one_in(12) {
             let px = Px(mid * i.tick.0);
@@ -235,7 +235,7 @@ impl Pair {
     }
 
     /// The law: after an accepted order that adds to the worst case no exposure limit is passed.
-    fn limits_hold(&self, o: &NewOrder, mid: i64) -> Result<(), String> {
+    fn limits_hold(&self, o: &NewOrder, mid: Px) -> Result<(), String> {
         let index = o.instrument.index();
         let (long, short) = self.gate.worst_case_position(o.instrument);
         let after = long.abs().max(short.abs());
@@ -244,13 +244,17 @@ impl Pair {
             Side::Ask => (short + o.qty.0).abs().max(long.abs()),
         };
         let i = self.instruments[index];
-        let value = i.notional(Px(mid * i.tick.0), Qty(after));
+        let value = i.notional(mid, Qty(after));
         let position_max = self.config.max_position_notional_usd;
         let gross_max = self.config.max_gross_notional_usd;
         let passed = value > position_max * (1.0 + 1e-9)
             || self.gate.gross_exposure_usd() > gross_max * (1.0 + 1e-9);
         if after > before && passed {
-            return Err(format!("{value} passes the limits after {o:?}"));
+            let gross = self.gate.gross_exposure_usd();
+            return Err(format!(
+                "worst case {before} to {after}: value {value} of {position_max}, gross {gross} of \
+                 {gross_max} after {o:?}"
+            ));
         }
         Ok(())
     }

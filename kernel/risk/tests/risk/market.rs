@@ -300,7 +300,8 @@ fn lists_of_symbols() {
         restricted_symbols: restrict.iter().map(|s| s.to_string()).collect(),
         ..wide()
     };
-    let rows: [(&[&str], &[&str], Result<(), RiskCode>); 7] = [
+    type Row<'a> = (&'a [&'a str], &'a [&'a str], Result<(), RiskCode>);
+    let rows: [Row<'_>; 7] = [
         (&["A"], &[], Ok(())),
         (&["B", "A"], &["B"], Ok(())),
         (&[], &[], Err(RiskCode::NotAllowed)),
