@@ -82,7 +82,7 @@ impl fmt::Display for Report {
             self.intents, self.orders, self.executions, self.unknown, self.never_sent
         )?;
         let ms = |share| self.reconciled_at(share).as_secs_f64() * 1e3;
-        write!(
+        writeln!(
             f,
             "  start to reconciled, {} starts: median {:.0} ms, 99 % {:.0} ms, longest {:.0} ms",
             self.reconciled.len(),

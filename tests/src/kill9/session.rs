@@ -8,8 +8,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Kernel times in milliseconds; the day runs sixty times as fast as the wall clock.
+/// Kernel times in milliseconds; the day runs sixty times as fast as the wall clock, so times that
+/// speak of this machine are sixty times as long. The risk limits are wide enough for many orders, the segments small enough
+/// for more than one a run.
 const SETTINGS: &str = "\
+[journal]
+segment_bytes = 524288
 [venue]
 ack_timeout_ms = 6000
 snapshot_timeout_ms = 30000
@@ -18,6 +22,38 @@ absent_quiet_ms = 2000
 intent_age_max_ms = 12000
 heartbeat_ms = 200
 feed_silence_max_ms = 60000
+[risk]
+start_equity_usd = 1e6
+settled_cash_usd = 1e9
+allow_symbols = [\"SYN0\", \"SYN1\"]
+adv_qty_default = 1000000
+allow_short = true
+max_position_notional_usd = 1e6
+max_position_equity_fraction = 1.0
+max_gross_notional_usd = 1e6
+max_net_notional_usd = 1e6
+slippage_limit_bps = 10000.0
+reduce_only_loss_usd = 1e5
+halt_loss_usd = 2e5
+max_drawdown_usd = 2e5
+max_consecutive_losers = 1000000
+max_orders_per_s = 50
+order_burst = 50
+max_orders_per_min = 1024
+max_cancels_per_s = 1000
+cancel_burst = 1000
+max_entries_per_day = 100000
+max_entries_per_window = 100000
+max_identical_orders = 1000
+order_ratio_throttle = 1000000
+quote_max_age_ms = 60000
+feed_heartbeat_ms = 60000
+data_jump_sigma = 1e6
+data_good_quotes = 1
+resume_good_quotes = 1
+clock_block_ms = 60000
+eod_reduce_only_s = 0
+eod_no_new_s = 0
 ";
 /// Where the synthetic day begins, nanoseconds UTC.
 const DAY_NS: u64 = 1_741_012_200_000_000_000;
@@ -210,7 +246,7 @@ impl Session<'_> {
     /// the kill was on record, whether or not anybody had time for a latch.
     fn operator_kill(&mut self, k: Process, report: &mut Report) -> Result<(), String> {
         let asked = ask_to_kill(&self.run_folder(self.runs));
-        self.pause(30);
+        self.pause(120);
         let mut k = k;
         let ended = k.kill9();
         report.kernel_kills += 1;
