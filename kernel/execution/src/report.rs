@@ -209,6 +209,8 @@ impl ExecutionEngine {
         let event = match (child.leaves(), child.ended) {
             (0, 0) => OrderEvent::LastFill,
             (0, _) if child.state == OrderState::AwaitingFills => OrderEvent::LastAwaitedFill,
+            // What was taken back of a living order does not work any more either.
+            (0, _) if !child.state.is_terminal() => OrderEvent::LastFill,
             _ => OrderEvent::PartialFill,
         };
         if child.state != OrderState::Filled {

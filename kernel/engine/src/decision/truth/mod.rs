@@ -287,7 +287,7 @@ impl OrderTruth {
     pub fn cancel_adopted(&mut self) {
         for at in 0..self.table.live().len() {
             let entry = self.table.live()[at];
-            if !entry.owned {
+            if entry.is_stray() {
                 self.cancel(&entry);
             }
         }
@@ -384,7 +384,10 @@ impl OrderTruth {
 
     /// Sends a report about `entry` on to the accounts.
     fn deliver(&mut self, entry: &Entry, report: VenueReport) {
-        self.effects.push(Effect::Report { report, owned: entry.owned });
+        let of_execution =
+            matches!(report.kind, ReportKind::Fill | ReportKind::Bust | ReportKind::Commission);
+        let owned = entry.owned && (of_execution || !entry.revived);
+        self.effects.push(Effect::Report { report, owned });
     }
 }
 

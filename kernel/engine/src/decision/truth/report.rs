@@ -82,7 +82,7 @@ impl OrderTruth {
         match self.table.ended(id) {
             // It surfaces after it was declared never to have arrived.
             Some(e) if matches!(e.end, Some((ReportKind::Absent, _))) && e.leaves() > 0 => {
-                let entry = Entry { owned: false, arrived: true, end: None, ..*e };
+                let entry = Entry { revived: true, arrived: true, end: None, ..*e };
                 self.revive(now, Entry { state: State::Live, waiting_since: None, ..entry });
             }
             // Late acknowledgements of ended orders are no fault.
@@ -271,7 +271,6 @@ impl OrderTruth {
         // A bust that overtakes its fill brings it along: the quantity does not work any more.
         self.on_fill(now, &VenueReport { kind: ReportKind::Fill, ..*r });
         let _ = self.table.remember(r.exec_id.0 | BUST_MARK);
-        self.alarm(AlarmCode::TradeBusted, r.instrument, r.client_order_id, r.qty.0);
         let owned = self.is_owned(r.client_order_id);
         self.effects.push(super::Effect::Report { report: *r, owned });
         self.mark_late(r.instrument);

@@ -94,6 +94,7 @@ impl OrderTruth {
         let e = &mut self.table.live_mut()[at];
         let was_unknown = e.state == State::Unknown;
         let was_arrived = e.arrived;
+        let was_waiting = e.waiting_since.is_some();
         (e.listed_in, e.absent_count, e.arrived) = (request_id, 0, true);
         if item.filled.0 > e.filled || e.instrument != item.instrument || e.side != item.side {
             // Executions are missing in the answer, or it is another order.
@@ -121,13 +122,15 @@ impl OrderTruth {
         if !was_arrived {
             self.deliver(&entry, blank(&entry, ReportKind::Ack));
         }
-        if was_unknown {
+        if was_unknown || was_waiting {
             // Whatever was asked of it was not heard: it may be asked again.
             self.deliver(&entry, blank(&entry, ReportKind::CancelReject));
+        }
+        if was_unknown {
             self.fate(&entry, Fate::Found);
             self.settle_instrument(entry.instrument);
         }
-        if !entry.owned {
+        if entry.is_stray() {
             self.cancel(&entry);
         }
     }
@@ -145,7 +148,7 @@ impl OrderTruth {
             return;
         }
         let id = listed_id(item);
-        let entry = Entry {
+        let mut entry = Entry {
             id,
             px: item.px,
             qty: item.filled.0.saturating_add(item.leaves.0),
@@ -155,6 +158,7 @@ impl OrderTruth {
             order_type: if item.px.0 == 0 { OrderType::Market } else { OrderType::Limit },
             state: State::Live,
             owned: false,
+            revived: false,
             arrived: true,
             end: None,
             waiting_since: None,
@@ -169,6 +173,9 @@ impl OrderTruth {
             // Its end may have overtaken the answer; told again by the next one, it is alive.
             let told_again = ended.listed_in != 0 && ended.listed_in == last_round;
             ended.listed_in = item.request_id;
+            // Executions booked since the answer began are not in it.
+            entry.filled = entry.filled.max(ended.filled);
+            (entry.owned, entry.revived) = (ended.owned, true);
             if !never_arrived && !told_again {
                 return self.unclear();
             }

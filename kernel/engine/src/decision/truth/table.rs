@@ -35,6 +35,9 @@ pub(super) struct Entry {
     pub state: State,
     /// The execution engine knows the order; adopted ones are known here and to the gate only.
     pub owned: bool,
+    /// It surfaced after the execution engine was told that it had never arrived: the engine hears
+    /// of its fills only.
+    pub revived: bool,
     /// The venue had it once: it cannot have "never arrived".
     pub arrived: bool,
     /// How the order ended, where fills that happened before are still to be told: kind and
@@ -63,6 +66,7 @@ impl Entry {
             order_type: order.order_type,
             state: State::Sent,
             owned: true,
+            revived: false,
             arrived: false,
             end: None,
             waiting_since: Some(now),
@@ -71,6 +75,11 @@ impl Entry {
             absent_count: 0,
             absent_since: RecvTs(0),
         }
+    }
+
+    /// Returns whether no parent here works with the order: it is cancelled where it is met.
+    pub fn is_stray(&self) -> bool {
+        !self.owned || self.revived
     }
 
     pub fn leaves(&self) -> i64 {
@@ -128,7 +137,9 @@ impl Table {
 
     /// Moves a living order to the ended ones.
     pub fn end(&mut self, at: usize) {
-        let entry = self.live.remove(at);
+        let mut entry = self.live.remove(at);
+        // From here on it counts who lists it although it has ended.
+        entry.listed_in = 0;
         if self.ended.len() < ENDED_COUNT_MAX {
             self.ended.push(entry);
         } else {
