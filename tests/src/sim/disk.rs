@@ -163,10 +163,7 @@ impl Storage for Disk {
             });
         }
         file.data[at..end].copy_from_slice(&bytes[..n]);
-        // Zeros laid out ahead tell the auditor nothing.
-        if bytes.iter().take(64).any(|&b| b != 0) || n < bytes.len() || n < SECTOR {
-            file.unsynced.push(bytes[..n].to_vec());
-        }
+        file.unsynced.push(bytes[..n].to_vec());
         Ok(n)
     }
 
@@ -192,7 +189,8 @@ impl Storage for Disk {
         file.durable_len = file.data.len();
         // Pieces of one write that came in two are one for the auditor.
         let bytes = std::mem::take(&mut file.unsynced).concat();
-        if !bytes.is_empty() {
+        // Zeros laid out ahead tell the auditor nothing.
+        if bytes.iter().any(|&b| b != 0) {
             scene.borrow_mut().see(&What::Device { bytes });
         }
         Ok(())

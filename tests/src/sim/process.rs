@@ -240,6 +240,11 @@ impl Process {
         self.driver.wind_up()
     }
 
+    /// Returns by how much the kernel's time is ahead of its clock: it never runs backwards.
+    pub fn lag_ns(&self, scene: &Shared) -> u64 {
+        self.driver.now().0.saturating_sub(scene.borrow().clock())
+    }
+
     /// Pulls the kill switch.
     pub fn kill(&self) {
         self.counters.request_kill();

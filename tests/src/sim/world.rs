@@ -86,7 +86,9 @@ pub fn live_with(seed: u64, plan: Plan) -> Day {
     world.run_until(DAWN + trading_ns, &mut |_| false);
     world.end_faults();
     let calm_at = world.now();
-    let bound = calm_at + world.converge_ns;
+    // A kernel whose clock was set back waits until it has caught up, and then a while.
+    let lag = world.process.as_ref().map_or(0, |p| p.lag_ns(&world.scene));
+    let bound = calm_at + world.converge_ns + if lag > 0 { lag + 5 * S } else { 0 };
     let mut since = None;
     world.run_until(bound, &mut |w| {
         if !w.is_converged() {

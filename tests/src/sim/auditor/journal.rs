@@ -51,6 +51,7 @@ impl Auditor {
             kinds::ORDER => {
                 let id = unsigned(payload, order::ID, 8);
                 self.journaled_orders.insert(id);
+                self.check_intents();
             }
             kinds::REPORT => self.on_report_record(payload),
             kinds::SNAPSHOT => self.on_snapshot_record(payload),
@@ -162,6 +163,7 @@ impl Auditor {
         match payload[fate::FATE] {
             fate::NOT_SENT => self.on_absent(id),
             fate::ADOPTED => {
+                self.surfaced |= self.sent.contains_key(&id);
                 self.journaled_orders.insert(id);
             }
             _ => {}
@@ -170,7 +172,9 @@ impl Auditor {
 
     fn on_alarm(&mut self, payload: &[u8]) {
         let value = signed(payload, alarm::VALUE);
-        if payload[alarm::CODE] == alarm::EGRESS_REFUSED && alarm::STRUCTURAL.contains(&value) {
+        // An order that surfaced after it was declared absent: its parent has sent another for it.
+        let known = !self.surfaced && alarm::STRUCTURAL.contains(&value);
+        if payload[alarm::CODE] == alarm::EGRESS_REFUSED && known {
             let id = unsigned(payload, alarm::ID, 8);
             self.breach(Rule::GatesDisagree, format!("order {id:#x}, reason {value}"));
         }
@@ -201,7 +205,7 @@ impl Auditor {
     fn on_kill(&mut self) {
         self.killed = true;
         let open = self.sent.iter().filter(|(id, o)| {
-            let known = o.reported && !o.ended && o.filled < o.qty;
+            let known = o.reported && !o.ended && !self.is_filled(**id);
             known && self.children.contains_key(id) && !self.cancelled.contains(id)
         });
         let open: BTreeSet<u64> = open.map(|(&id, _)| id).collect();
@@ -213,7 +217,7 @@ impl Auditor {
     /// Looks whether a sweep that is over left something.
     pub(super) fn check_sweep(&mut self) {
         let Some((by, open)) = self.sweep.take_if(|s| s.0 < self.at) else { return };
-        let left = |id: &&u64| self.sent.get(id).is_some_and(|o| !o.ended && o.filled < o.qty);
+        let left = |id: &&u64| !self.is_filled(**id) && self.sent.get(id).is_some_and(|o| !o.ended);
         if let Some(id) = open.iter().find(left).copied() {
             let late = (self.at - by) / 1_000_000;
             self.breach(Rule::NotSwept, format!("order {id:#x}, {late} ms too late already"));

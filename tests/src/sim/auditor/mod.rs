@@ -228,6 +228,7 @@ pub struct Auditor {
     busted: BTreeSet<u64>,
     positions: BTreeMap<u16, i64>,
     new_times: VecDeque<u64>,
+    intent_times: VecDeque<u64>,
     steps: VecDeque<u64>,
     epoch: u64,
     epoch_max: u64,
@@ -248,6 +249,8 @@ pub struct Auditor {
     blocks: u8,
     killed: bool,
     link_up: bool,
+    /// An order of ours surfaced in this process after it was declared absent.
+    surfaced: bool,
     cancelled: BTreeSet<u64>,
     /// Orders that must be cancelled by then, because the kill switch was pulled.
     sweep: Option<(u64, BTreeSet<u64>)>,
@@ -271,6 +274,7 @@ impl Auditor {
             busted: BTreeSet::new(),
             positions: BTreeMap::new(),
             new_times: VecDeque::new(),
+            intent_times: VecDeque::new(),
             steps: VecDeque::new(),
             epoch: 0,
             epoch_max: 0,
@@ -289,6 +293,7 @@ impl Auditor {
             blocks: limits.blocks_at_boot | RECOVERY,
             killed: false,
             link_up: false,
+            surfaced: false,
             cancelled: BTreeSet::new(),
             sweep: None,
         }
@@ -329,6 +334,7 @@ impl Auditor {
     fn on_boot(&mut self) {
         self.epoch = 0;
         self.link_up = false;
+        self.surfaced = false;
         self.sweep = None;
         self.cancelled.clear();
         self.reconciled = None;

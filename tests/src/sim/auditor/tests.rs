@@ -379,23 +379,35 @@ fn limits_of_size() {
     assert_eq!((gross(50), gross(51)), (vec![], vec![Rule::GrossTooLarge]));
 }
 
+/// So many orders at one instant that had been decided long before.
+fn at_once(count: u64) -> Vec<Rule> {
+    doctored(move |d| {
+        let orders: Vec<Vec<u8>> = (0..count).map(|n| new(id(10 + n), 0, 1, 0)).collect();
+        orders.iter().for_each(|body| d.intend(body));
+        d.at += 20_000_000_000;
+        for body in &orders {
+            let (connection, bytes) = (d.connection, message(3, body));
+            let what = What::Wire { tap: Tap::Client, up: true, connection, bytes };
+            d.see_at(d.at + 1, what);
+        }
+    })
+}
+
 #[test]
 fn too_fast() {
-    let burst = |count: u64| {
+    // Three a second and a burst of two; on the wire those that waited may come together.
+    assert_eq!(at_once(10), []);
+    assert_eq!(at_once(11), [Rule::TooFast]);
+    let intents = |count: u64| {
         doctored(move |d| {
-            d.at += 20_000_000_000;
             for n in 0..count {
-                let body = new(id(10 + n), 0, 1, 0);
-                d.intend(&body);
-                let bytes = message(3, &body);
-                let (at, connection) = (d.at + 1, d.connection);
-                let what = What::Wire { tap: Tap::Client, up: true, connection, bytes };
-                d.auditor.see(at, &what);
-                d.at -= 20_000_000_000;
+                let what = What::Record { kind: kinds::ORDER, payload: new(id(10 + n), 0, 1, 0) };
+                d.see_at(d.at + 1, what);
             }
         })
     };
-    assert_eq!((burst(5), burst(6)), (vec![], vec![Rule::TooFast]));
+    assert_eq!(intents(5), []);
+    assert_eq!(intents(6), [Rule::TooFast]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use super::layout::{item, message, order, report, short, signed, unsigned};
 use super::{Auditor, Rule, Sent, Tap};
 
+use std::collections::VecDeque;
+
 /// A second.
 const SECOND: u64 = 1_000_000_000;
 
@@ -124,22 +126,32 @@ impl Auditor {
         }
     }
 
+    /// Orders decided keep the limit; on the wire those that waited for the journal may come
+    /// together, up to the hard limit of twice as many.
     fn check_rate(&mut self) {
-        let since = self.at.saturating_sub(SECOND);
-        self.new_times.push_back(self.at);
-        while self.new_times.front().is_some_and(|&t| t <= since) {
-            self.new_times.pop_front();
+        let allowed = 2 * self.allowed_in_a_second();
+        let count = in_a_second(&mut self.new_times, self.at);
+        if count > allowed {
+            self.breach(Rule::TooFast, format!("{count} orders in a second, {allowed} allowed"));
         }
+    }
+
+    /// The same for orders as they are decided.
+    pub(super) fn check_intents(&mut self) {
+        let allowed = self.allowed_in_a_second();
+        let count = in_a_second(&mut self.intent_times, self.at);
+        if count > allowed {
+            self.breach(Rule::TooFast, format!("{count} intents in a second, {allowed} allowed"));
+        }
+    }
+
+    fn allowed_in_a_second(&mut self) -> usize {
+        let since = self.at.saturating_sub(SECOND);
         while self.steps.front().is_some_and(|&t| t <= since) {
             self.steps.pop_front();
         }
         // A clock that jumped, or a process that began anew, may fill the bucket once more.
-        let bursts = self.limits.burst * (1 + self.steps.len());
-        let allowed = (self.limits.orders_per_s + bursts) * (1 + self.steps.len());
-        if self.new_times.len() > allowed {
-            let text = format!("{} orders in a second", self.new_times.len());
-            self.breach(Rule::TooFast, text);
-        }
+        (self.limits.orders_per_s + self.limits.burst) * (1 + self.steps.len())
     }
 
     /// Values every instrument at worst case: what is held plus all that may still trade on the
@@ -243,4 +255,13 @@ impl Auditor {
             *self.positions.entry(instrument).or_default() -= signed;
         }
     }
+}
+
+/// Notes that something happened now; returns how often it did within the last second.
+fn in_a_second(times: &mut VecDeque<u64>, now: u64) -> usize {
+    times.push_back(now);
+    while times.front().is_some_and(|&t| t + SECOND <= now) {
+        times.pop_front();
+    }
+    times.len()
 }
