@@ -87,6 +87,7 @@ impl Gate {
         if same { Ok(()) } else { Err(LedgerError::Mismatch(id)) }
     }
 
+    /// Adds a fee that became known after its execution.
     pub(crate) fn on_commission(&mut self, r: &VenueReport) -> Result<(), LedgerError> {
         let known = self.execs.get_mut(r.exec_id).filter(|_| r.exec_id.0 != 0).map(|e| {
             e.fee_e9 = e.fee_e9.saturating_add(r.fee_e9);
@@ -104,7 +105,7 @@ impl Gate {
             &Execution { instrument: r.instrument, ..Execution::bare(r.exec_id) },
             r.fee_e9,
         );
-        Err(LedgerError::UnknownExecution(r.exec_id))
+        Err(LedgerError::UnknownFee(r.exec_id))
     }
 
     fn add_fee(&mut self, e: &Execution, fee_e9: i64) {

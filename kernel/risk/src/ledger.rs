@@ -53,9 +53,12 @@ pub enum LedgerError {
     /// The same execution, or the same bust, again; ignored.
     #[error("execution of {0:?} was booked before: ignored")]
     RepeatedExecution(ClientOrderId),
-    /// A bust or fee of an execution that was never booked; a fee is booked, a bust is not.
-    #[error("execution {0:?} is not known: trading halted (bust), reconcile")]
+    /// A bust of an execution that was never booked: nothing is undone.
+    #[error("bust of execution {0:?}, which is not known: trading halted, reconcile")]
     UnknownExecution(ExecId),
+    /// A fee of an execution that is not known: booked; the execution itself may be missing.
+    #[error("fee of execution {0:?}, which is not known: booked, instrument blocked, reconcile")]
+    UnknownFee(ExecId),
     /// The numbers do not fit the arithmetic; not booked.
     #[error("report on {0:?} does not fit the ledger: not booked, trading halted, reconcile")]
     Overflow(ClientOrderId),
@@ -105,6 +108,10 @@ impl Gate {
             }
             LedgerError::LeavesMismatch { id, .. } => {
                 (Some(InstrumentBlock::PositionMismatch), AlarmCode::PositionMismatch, id)
+            }
+            LedgerError::UnknownFee(_) => {
+                let block = Some(InstrumentBlock::PositionMismatch);
+                (block, AlarmCode::PositionMismatch, ClientOrderId(0))
             }
             LedgerError::Mismatch(id)
             | LedgerError::BadFill(id)

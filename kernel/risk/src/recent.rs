@@ -104,7 +104,9 @@ impl RecentOrders {
                 && r.qty == o.qty
                 && r.px == o.px
         };
-        let count = self.ring.iter().filter(equal).filter(inside).take(w.count as usize).count();
+        // Newest first: times never decrease, so what lies outside the window ends the search.
+        let near = self.newest_first().take_while(inside);
+        let count = near.filter(equal).take(w.count as usize).count();
         if count == w.count as usize {
             return Recency::Duplicate;
         }
@@ -113,6 +115,12 @@ impl RecentOrders {
             Some(oldest) if inside(&oldest) => Recency::Unknown,
             _ => Recency::New,
         }
+    }
+
+    fn newest_first(&self) -> impl Iterator<Item = &RecentOrder> {
+        // `next` is the number of entries until the ring is full, then the place of the oldest.
+        let (older, newer) = self.ring.split_at(self.next.min(self.ring.len()));
+        older.iter().rev().chain(newer.iter().rev())
     }
 
     pub(crate) fn push(&mut self, now: RecvTs, o: &NewOrder) {
@@ -137,6 +145,53 @@ impl RecentOrders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Equals a scan of the last 512 orders, over several turns of the ring.
+        #[test]
+        fn equal_orders_equal_naive(
+            steps in prop::collection::vec((0u64..30, 1i64..9), 500..1_800),
+            count in 1u32..5,
+            window_ns in 1u64..9_000,
+        ) {
+            let mut fast = RecentOrders::new();
+            let mut all: Vec<(u64, i64)> = vec![];
+            let mut now = 0;
+            for (gap, qty) in steps {
+                now += gap;
+                let order = order_of(qty);
+                let last = &all[all.len().saturating_sub(RECENT_ORDER_COUNT_MAX)..];
+                let inside = last.iter().filter(|o| now - o.0 <= window_ns);
+                let equal = inside.clone().filter(|o| o.1 == qty).count();
+                let want = if equal >= count as usize {
+                    Recency::Duplicate
+                } else if inside.count() == RECENT_ORDER_COUNT_MAX {
+                    Recency::Unknown
+                } else {
+                    Recency::New
+                };
+                let window = EqualOrders { count, window_ns };
+                prop_assert_eq!(fast.judge(RecvTs(now), &order, window), want);
+                fast.push(RecvTs(now), &order);
+                all.push((now, qty));
+            }
+        }
+    }
+
+    fn order_of(qty: i64) -> NewOrder {
+        NewOrder {
+            client_order_id: ijk_core::ClientOrderId(1),
+            qty: Qty(qty),
+            px: Px(1),
+            parent_id: ijk_core::ParentId(0),
+            instrument: InstrumentId(0),
+            side: Side::Bid,
+            order_type: OrderType::Limit,
+            tif: ijk_core::TimeInForce::Day,
+            reserved: [0; 7],
+        }
+    }
 
     #[test]
     fn throttle_passes_burst_then_rate() {

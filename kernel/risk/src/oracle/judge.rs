@@ -251,8 +251,7 @@ impl Oracle {
             ReportKind::Commission => {
                 booked = !self.was_busted(r.exec_id.0);
                 if !self.was_booked(r.exec_id.0) {
-                    self.state = self.state.max(TradingState::Halted);
-                    self.blocks |= Block::Reconcile.bit();
+                    fault = Some(InstrumentBlock::PositionMismatch);
                 }
             }
             ReportKind::Ack | ReportKind::CancelReject => booked = false,

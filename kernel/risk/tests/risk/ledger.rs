@@ -212,6 +212,21 @@ fn a_bust_undoes_its_execution() {
 }
 
 #[test]
+fn a_fee_of_an_unknown_execution_is_owed_and_blocks() {
+    let mut rig = Rig::new(&wide());
+    let order = rig.pass(Side::Bid, 10, dollars(100));
+    let mut fee = rig.report(ReportKind::Commission, &order, 0, 0, Px(0));
+    (fee.exec_id, fee.fee_e9) = (ExecId(77), 2_000_000_000);
+    let want = Err(LedgerError::UnknownFee(ExecId(77)));
+    assert_eq!(rig.gate.on_report(rig.now, &fee), want);
+    assert_eq!((rig.gate.fees_usd(), rig.gate.state()), (2.0, TradingState::Active));
+    assert_eq!(rig.gate.instrument_blocks(A), InstrumentBlock::PositionMismatch.bit());
+    fee.instrument = InstrumentId(9);
+    assert_eq!(rig.gate.on_report(rig.now, &fee), want);
+    assert_eq!((rig.gate.fees_usd(), rig.gate.state()), (2.0, TradingState::Halted));
+}
+
+#[test]
 fn an_absent_order_frees_its_rest_and_is_no_reject() {
     let mut rig = Rig::new(&RiskConfig { max_consecutive_rejects: 1, ..wide() });
     let order = rig.pass(Side::Bid, 100, dollars(100));
