@@ -1,5 +1,8 @@
 //! What must hold between the broker's ledger and the journals of all runs.
 
+#[cfg(test)]
+mod tests;
+
 use super::Report;
 use super::broker::book::{Book, Execution, Status};
 use super::broker::ledger::{History, replay};
