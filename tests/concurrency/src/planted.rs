@@ -1,0 +1,22 @@
+//! Which weakening is planted. None while a model is checked; each in turn afterwards, and the
+//! checker must find it.
+
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+
+static PLANTED: Mutex<&str> = Mutex::new("");
+
+/// Plants one; the empty name plants none.
+pub fn plant(name: &'static str) {
+    *PLANTED.lock().unwrap() = name;
+}
+
+/// Returns whether this one is planted.
+pub fn on(name: &str) -> bool {
+    *PLANTED.lock().unwrap() == name
+}
+
+/// Returns the order of a store: release, or relaxed where that is planted.
+pub fn release(name: &str) -> Ordering {
+    if on(name) { Ordering::Relaxed } else { Ordering::Release }
+}

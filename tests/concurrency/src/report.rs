@@ -1,0 +1,78 @@
+//! One line a model and one a planted weakening.
+
+use crate::planted;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+pub struct Report {
+    unit: &'static str,
+    runs: u64,
+    models: u32,
+    found: u32,
+    failed: u32,
+}
+
+impl Report {
+    pub fn new(unit: &'static str) -> Report {
+        Report { unit, runs: 0, models: 0, found: 0, failed: 0 }
+    }
+
+    /// Runs a model, which must hold. What it prints when it does not is the checker's own.
+    pub fn model(&mut self, name: &str, run: impl FnOnce() -> (u64, String)) {
+        planted::plant("");
+        let began = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(run));
+        let secs = began.elapsed().as_secs_f64();
+        match result {
+            Ok((runs, note)) => {
+                println!("ok      {name:58} {runs:>9} {} ({note}, {secs:.1} s)", self.unit);
+                self.runs += runs;
+                self.models += 1;
+            }
+            Err(panic) => {
+                println!("FAILED  {name:58} ({secs:.1} s): {}", message(&*panic));
+                self.failed += 1;
+            }
+        }
+    }
+
+    /// Plants a weakening, with which the model must fail.
+    pub fn planted(&mut self, model: &str, name: &'static str, run: impl FnOnce() -> u64) {
+        planted::plant(name);
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let result = catch_unwind(AssertUnwindSafe(run));
+        std::panic::set_hook(loud);
+        planted::plant("");
+        match result {
+            Err(panic) => {
+                println!("found   planted {name:22} {}", message(&*panic));
+                self.found += 1;
+            }
+            Ok(runs) => {
+                println!("MISSED  planted {name:22} in {runs} {} of: {model}", self.unit);
+                self.failed += 1;
+            }
+        }
+    }
+
+    /// Prints the sums.
+    pub fn end(self) -> ExitCode {
+        println!(
+            "{} models held over {} {}; {} planted weakenings found; {} failures",
+            self.models, self.runs, self.unit, self.found, self.failed
+        );
+        ExitCode::from(u8::from(self.failed > 0 || self.models == 0))
+    }
+}
+
+/// Returns the first line of what was said.
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("panic");
+    said.lines().find(|line| !line.trim().is_empty()).unwrap_or(said)
+}
