@@ -235,6 +235,9 @@ impl Kernel {
             ControlKind::Block => {
                 self.set_block(now, command.block, true);
                 self.alarm_of_block(now, command.block, out);
+                if command.block == Block::Clock {
+                    self.truth.on_bad_clock();
+                }
                 // Nothing may rest on a market that is not seen, or by a clock that is wrong.
                 if matches!(command.block, Block::Data | Block::Clock) {
                     self.truth.cancel_all();

@@ -122,7 +122,7 @@ impl OrderTruth {
     /// Notes that a cancel leaves now.
     pub fn on_cancel_sent(&mut self, now: RecvTs, id: ClientOrderId) {
         if let Some(at) = self.table.find(id) {
-            self.table.live_mut()[at].waiting_since.get_or_insert(now);
+            self.table.live_mut()[at].cancel_since.get_or_insert(now);
         }
     }
 
@@ -147,7 +147,7 @@ impl OrderTruth {
                 self.alarm(AlarmCode::LinkDown, none, ClientOrderId(0), 0);
                 for at in 0..self.table.live().len() {
                     let e = &self.table.live()[at];
-                    if e.state == State::Sent || e.waiting_since.is_some() {
+                    if e.state == State::Sent || e.unanswered_since().is_some() {
                         self.doubt(at);
                     }
                 }
@@ -191,7 +191,7 @@ impl OrderTruth {
         }
         self.watch_link(now);
         for at in 0..self.table.live().len() {
-            let since = self.table.live()[at].waiting_since;
+            let since = self.table.live()[at].unanswered_since();
             if since.is_some_and(|t| now.since_ns(t) >= self.ack_timeout_ns) {
                 self.doubt(at);
             }
@@ -238,7 +238,7 @@ impl OrderTruth {
         if !self.external {
             return None;
         }
-        let waits = self.table.live().iter().filter_map(|e| e.waiting_since);
+        let waits = self.table.live().iter().filter_map(Entry::unanswered_since);
         let doubts = waits.map(|t| t.plus_ns(self.ack_timeout_ns)).min();
         let answer = self.pending.map(|p| p.since.plus_ns(self.snapshot_timeout_ns));
         let request = self.next_request.filter(|_| self.link_up && self.pending.is_none());
@@ -301,6 +301,11 @@ impl OrderTruth {
         }
     }
 
+    /// The clock was wrong: what it measured of a silence does not count.
+    pub fn on_bad_clock(&mut self) {
+        self.table.live_mut().iter_mut().for_each(|e| e.absent_count = 0);
+    }
+
     /// Asks the venue soon, unless it is being asked.
     fn ask(&mut self, at: RecvTs) {
         self.next_request = Some(self.next_request.map_or(at, |t| t.min(at)));
@@ -309,7 +314,8 @@ impl OrderTruth {
     /// Marks a living order as UNKNOWN.
     fn doubt(&mut self, at: usize) {
         let entry = &mut self.table.live_mut()[at];
-        let since = entry.waiting_since.take();
+        let since = entry.unanswered_since();
+        (entry.waiting_since, entry.cancel_since) = (None, None);
         if entry.state == State::Unknown {
             return;
         }

@@ -71,6 +71,8 @@ impl OrderTruth {
         // An UNKNOWN order that the venue acknowledges is known again.
         if entry.state == State::Unknown && entry.end.is_none() {
             self.table.live_mut()[at].state = State::Live;
+            // A cancel that nobody answered may be asked for again.
+            self.deliver(&entry, blank(&entry, ReportKind::CancelReject));
             self.fate(&entry, Fate::Found);
             self.settle_instrument(entry.instrument);
         }
@@ -83,7 +85,10 @@ impl OrderTruth {
             // It surfaces after it was declared never to have arrived.
             Some(e) if matches!(e.end, Some((ReportKind::Absent, _))) && e.leaves() > 0 => {
                 let entry = Entry { revived: true, arrived: true, end: None, ..*e };
-                self.revive(now, Entry { state: State::Live, waiting_since: None, ..entry });
+                self.revive(
+                    now,
+                    Entry { state: State::Live, waiting_since: None, cancel_since: None, ..entry },
+                );
             }
             // Late acknowledgements of ended orders are no fault.
             Some(_) => {}
@@ -189,8 +194,11 @@ impl OrderTruth {
         if r.leaves.0 > 0 {
             e.arrived = true;
         }
-        // "Gone" must be followed by how it went; "alive" answers the cancel.
-        e.waiting_since = if r.leaves.0 > 0 { None } else { Some(now) };
+        e.cancel_since = None;
+        if r.leaves.0 <= 0 {
+            // "Gone" must be followed by how it went.
+            e.waiting_since = Some(now);
+        }
         let entry = *e;
         let leaves = Qty(if r.leaves.0 > 0 { entry.leaves() } else { 0 });
         self.deliver(&entry, VenueReport { leaves, side: entry.side, ..*r });

@@ -31,6 +31,7 @@ impl OrderTruth {
         if item.kind == SnapshotKind::Begin {
             // Anything but the answer to the last request is late and says nothing new.
             if self.pending.is_some_and(|p| p.request_id == item.request_id) {
+                self.table.live_mut().iter_mut().for_each(|e| e.listed_filled = 0);
                 self.round = Some(Round {
                     request_id: item.request_id,
                     items: 0,
@@ -59,6 +60,10 @@ impl OrderTruth {
 
     fn on_listed_execution(&mut self, now: RecvTs, item: &SnapshotItem) {
         let busted = item.status == VenueOrderStatus::Canceled;
+        if let Some(at) = self.table.find(listed_id(item)) {
+            let e = &mut self.table.live_mut()[at];
+            e.listed_filled = e.listed_filled.saturating_add(item.qty.0);
+        }
         if self.table.has_seen(item.exec_id.0) && !busted {
             return;
         }
@@ -94,8 +99,13 @@ impl OrderTruth {
         let e = &mut self.table.live_mut()[at];
         let was_unknown = e.state == State::Unknown;
         let was_arrived = e.arrived;
-        let was_waiting = e.waiting_since.is_some();
+        let was_waiting = e.unanswered_since().is_some();
         (e.listed_in, e.absent_count, e.arrived) = (request_id, 0, true);
+        let over = item.status != VenueOrderStatus::Working;
+        if over && e.is_stray() && e.listed_filled >= item.filled.0 {
+            // All its executions are booked, some before it was counted here.
+            return self.close(at, ReportKind::Canceled);
+        }
         if item.filled.0 > e.filled || e.instrument != item.instrument || e.side != item.side {
             // Executions are missing in the answer, or it is another order.
             return self.unclear();
@@ -117,7 +127,7 @@ impl OrderTruth {
             // Its end overtook the answer: the next one knows of it.
             return self.unclear();
         }
-        (e.state, e.waiting_since) = (State::Live, None);
+        (e.state, e.waiting_since, e.cancel_since) = (State::Live, None, None);
         let entry = *e;
         if !was_arrived {
             self.deliver(&entry, blank(&entry, ReportKind::Ack));
@@ -162,6 +172,8 @@ impl OrderTruth {
             arrived: true,
             end: None,
             waiting_since: None,
+            cancel_since: None,
+            listed_filled: 0,
             covered_from: 0,
             listed_in: item.request_id,
             absent_count: 0,

@@ -43,8 +43,12 @@ pub(super) struct Entry {
     /// How the order ended, where fills that happened before are still to be told: kind and
     /// cancelled quantity.
     pub end: Option<(ReportKind, i64)>,
-    /// Unanswered since then: the order itself, a cancel, or the fills before its end.
+    /// Unanswered since then: the order itself, or the fills before its end.
     pub waiting_since: Option<RecvTs>,
+    /// A cancel is unanswered since then.
+    pub cancel_since: Option<RecvTs>,
+    /// Sum of its executions in the answer being read.
+    pub listed_filled: i64,
     /// First snapshot request that was made after the order left.
     pub covered_from: u64,
     /// Last complete snapshot that listed it.
@@ -70,6 +74,8 @@ impl Entry {
             arrived: false,
             end: None,
             waiting_since: Some(now),
+            cancel_since: None,
+            listed_filled: 0,
             covered_from,
             listed_in: 0,
             absent_count: 0,
@@ -80,6 +86,11 @@ impl Entry {
     /// Returns whether no parent here works with the order: it is cancelled where it is met.
     pub fn is_stray(&self) -> bool {
         !self.owned || self.revived
+    }
+
+    /// Returns since when something is unanswered.
+    pub fn unanswered_since(&self) -> Option<RecvTs> {
+        [self.waiting_since, self.cancel_since].into_iter().flatten().min()
     }
 
     pub fn leaves(&self) -> i64 {
