@@ -26,8 +26,13 @@ macro_rules! faults {
                 match self { $(Fault::$name => Group::$group,)* }
             }
 
+            /// Returns what happens.
+            pub const fn text(self) -> &'static str {
+                match self { $(Fault::$name => $doc,)* }
+            }
+
             /// Returns the largest rate drawn, a million opportunities.
-            const fn max_ppm(self) -> u32 {
+            pub const fn max_ppm(self) -> u32 {
                 match self { $(Fault::$name => $max_ppm,)* }
             }
         }
@@ -222,6 +227,22 @@ mod tests {
         assert_eq!(names.len(), Fault::ALL.len());
         for (i, &fault) in Fault::ALL.iter().enumerate() {
             assert_eq!(fault as usize, i);
+        }
+    }
+
+    #[test]
+    fn the_document_lists_every_fault_and_every_rule() {
+        let document = include_str!("../../../docs/reliability.md");
+        for fault in Fault::ALL {
+            let (part, name) = (fault.group().name(), fault.name());
+            let rate = format!("{:07}", fault.max_ppm());
+            let rate = format!("{},{}", rate[..4].trim_start_matches('0'), &rate[4..]);
+            let line = format!("| {part} | `{name}` | {} | ", rate.trim_start_matches([',', '0']));
+            assert!(document.contains(&(line.clone() + fault.text())), "{line}{}", fault.text());
+        }
+        for rule in crate::sim::auditor::Rule::ALL {
+            let line = format!("| `{}` | {} |", rule.name(), rule.text());
+            assert!(document.contains(&line), "{line}");
         }
     }
 

@@ -454,6 +454,7 @@ impl World {
         let free = claim.blocks & !OPERATOR == 0 && claim.instrument_blocks & LEDGER == 0;
         claim.unknown == 0
             && claim.reconciled
+            && !self.broker.has_working_orphan()
             && claim.positions == self.broker.books().positions
             && (free || claim.halted || self.machine.latched)
     }

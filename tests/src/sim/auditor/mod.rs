@@ -224,6 +224,8 @@ pub struct Auditor {
     streams: BTreeMap<(bool, bool, u64), Vec<u8>>,
     sent: BTreeMap<u64, Sent>,
     foreign_open: BTreeMap<u64, (u16, u8, i64)>,
+    /// Orders of which an end was reported.
+    reported_ended: BTreeSet<u64>,
     executions: BTreeMap<u64, (u16, i64)>,
     busted: BTreeSet<u64>,
     positions: BTreeMap<u16, i64>,
@@ -270,6 +272,7 @@ impl Auditor {
             streams: BTreeMap::new(),
             sent: BTreeMap::new(),
             foreign_open: BTreeMap::new(),
+            reported_ended: BTreeSet::new(),
             executions: BTreeMap::new(),
             busted: BTreeSet::new(),
             positions: BTreeMap::new(),

@@ -71,7 +71,8 @@ impl Auditor {
                     if let Some(o) = self.sent.get_mut(&id) {
                         o.ended |= !working;
                         o.filled = o.filled.max(signed(body, item::FILLED)).min(o.qty);
-                    } else if working && id != 0 {
+                    } else if working && id != 0 && !self.reported_ended.contains(&id) {
+                        // Its end may have overtaken the answer.
                         let leaves = signed(body, item::LEAVES);
                         self.foreign_open.insert(id, (instrument, side, leaves));
                     }

@@ -231,6 +231,7 @@ impl Auditor {
         }
         if report::ends(kind) {
             self.foreign_open.remove(&id);
+            self.reported_ended.insert(id);
         }
     }
 

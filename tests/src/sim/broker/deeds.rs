@@ -5,6 +5,9 @@ use super::bytes::{NewMessage, Report, kind};
 use super::{Broker, Deed, MS, reason};
 use crate::sim::faults::Fault;
 
+/// Set in the ids of orders that no known run sent.
+pub(super) const ORPHAN: u64 = 1 << 30;
+
 impl Broker {
     pub(super) fn perform(&mut self, now: u64, deed: Deed) {
         match deed {
@@ -194,7 +197,7 @@ impl Broker {
         if self.chaos.strikes(Fault::OrphanOrder) {
             self.orphans += 1;
             let epoch = self.session.boot_epoch.saturating_sub(1);
-            self.foreign(now, instrument, epoch << 36 | 1 << 30 | self.orphans, side, qty);
+            self.foreign(now, instrument, epoch << 36 | ORPHAN | self.orphans, side, qty);
         }
         let position = self.books.positions[instrument];
         if position != 0 && self.chaos.strikes(Fault::Liquidation) {

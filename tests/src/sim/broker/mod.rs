@@ -119,6 +119,12 @@ impl Broker {
         &self.books
     }
 
+    /// Returns whether an order works that has an id like the client's but is not of it.
+    pub fn has_working_orphan(&self) -> bool {
+        let orphan = |o: &Order| o.id & deeds::ORPHAN != 0 && o.status == Status::Working;
+        self.books.orders.iter().any(orphan)
+    }
+
     /// Returns how often each kind of fault happened here.
     pub fn fault_counts(&self) -> &[u64] {
         self.chaos.counts()
