@@ -316,6 +316,11 @@ fn socket(runtime: &Path) {
             count = self.received.slots();
         }",
         )
+        .swap(
+            1,
+            "if self.is_closing {",
+            "if self.is_closing && !crate::planted::on(\"close-forgotten\") {",
+        )
         .write("socket.rs");
     Source::read(&here.join("address.rs")).world().write("address.rs");
     Source::read(&here.join("threads.rs"))

@@ -1,14 +1,14 @@
-//! Which weakening is planted. None while a model is checked; each in turn afterwards, and the
-//! checker must find it.
+//! Which weakening is planted. None while a model is checked; each in turn
+//! afterwards, in a process of its own, and the checker must find it.
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
-static PLANTED: Mutex<&str> = Mutex::new("");
+static PLANTED: Mutex<String> = Mutex::new(String::new());
 
-/// Plants one; the empty name plants none.
-pub fn plant(name: &'static str) {
-    *PLANTED.lock().unwrap() = name;
+/// Plants one.
+pub fn plant(name: &str) {
+    *PLANTED.lock().unwrap() = name.to_string();
 }
 
 /// Returns whether this one is planted.

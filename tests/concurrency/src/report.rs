@@ -1,6 +1,5 @@
 //! One line a model and one a planted weakening.
 
-use crate::planted;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -20,7 +19,6 @@ impl Report {
 
     /// Runs a model, which must hold. What it prints when it does not is the checker's own.
     pub fn model(&mut self, name: &str, run: impl FnOnce() -> (u64, String)) {
-        planted::plant("");
         let began = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(run));
         let secs = began.elapsed().as_secs_f64();
@@ -37,21 +35,27 @@ impl Report {
         }
     }
 
-    /// Plants a weakening, with which the model must fail.
-    pub fn planted(&mut self, model: &str, name: &'static str, run: impl FnOnce() -> u64) {
-        planted::plant(name);
-        let loud = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
-        let result = catch_unwind(AssertUnwindSafe(run));
-        std::panic::set_hook(loud);
-        planted::plant("");
-        match result {
-            Err(panic) => {
-                println!("found   planted {name:22} {}", message(&*panic));
+    /// Plants a weakening, with which the model must fail: in a process of its own, because
+    /// threads that are torn down in the middle of a panic may end it.
+    pub fn planted(&mut self, model: &str, name: &str, args: &[&str]) {
+        let me = std::env::current_exe().expect("a program knows its name");
+        let run = std::process::Command::new(me)
+            .args(["planted", name, model])
+            .args(args)
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .expect("a program can run itself");
+        let said = String::from_utf8_lossy(&run.stderr);
+        let mut lines = said.lines().skip_while(|line| !line.contains("panicked"));
+        let why = lines.find(|l| !l.contains("panicked") && l.trim().len() > 1);
+        // A program that could not even begin would say something else.
+        match why {
+            Some(why) if !run.status.success() => {
+                println!("found   planted {name:22} {why}");
                 self.found += 1;
             }
-            Ok(runs) => {
-                println!("MISSED  planted {name:22} in {runs} {} of: {model}", self.unit);
+            _ => {
+                println!("MISSED  planted {name:22} in: {model} ({}) {said}", run.status);
                 self.failed += 1;
             }
         }

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! ijk-shuttle SCHEDULES SEED [NAME]      that many schedules of each model, from that seed
-//! ijk-shuttle replay NAME SCHEDULE       one printed schedule again; NAME may be "NAME/PLANTED"
+//! ijk-shuttle replay NAME SCHEDULE       one printed schedule again; NAME may be NAME/WEAKENING
+//! ijk-shuttle planted WEAKENING MODEL SEED
 //! ```
 
 mod device;
@@ -52,8 +53,7 @@ fn replay(args: &[String]) -> std::process::ExitCode {
         eprintln!("no model is called '{name}'");
         return std::process::ExitCode::from(2);
     };
-    let known = model.planted.iter().find(|p| **p == planted);
-    planted::plant(known.copied().unwrap_or_default());
+    planted::plant(planted);
     let (body, size) = (model.body, model.sizes.1);
     shuttle::replay(move || body(size), schedule);
     println!("held");
@@ -64,6 +64,15 @@ fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.first().is_some_and(|a| a == "replay") {
         return replay(&args[1..]);
+    }
+    if let [word, name, model, seed] = &args[..]
+        && word == "planted"
+    {
+        planted::plant(name);
+        let model = MODELS.iter().find(|m| m.name == model).expect("a model of that name");
+        explore(model, PLANTED, seed.parse().expect("a seed"));
+        eprintln!("nothing found in {PLANTED} schedules");
+        return std::process::ExitCode::SUCCESS;
     }
     let number = |i: usize| args.get(i).and_then(|a| a.parse::<u64>().ok());
     let (Some(schedules), Some(seed)) = (number(0), number(1)) else {
@@ -76,8 +85,8 @@ fn main() -> std::process::ExitCode {
         report.model(model.name, || {
             (explore(model, schedules, seed), format!("seed {seed}, random and PCT {DEPTH}"))
         });
-        for &name in model.planted {
-            report.planted(model.name, name, || explore(model, PLANTED, seed));
+        for &name in model.planted.iter().chain(model.planted_long) {
+            report.planted(model.name, name, &[&seed.to_string()]);
         }
     }
     report.end()
