@@ -8,7 +8,12 @@
 //! Controls follow SEC rule 15c3-5 and Commission Delegated Regulation (EU) 2017/589 (RTS 6): size,
 //! value, collar, position and exposure with all working orders at worst case, loss, message rate,
 //! duplicates, stale data, self-match, hours, kill switch. A limit or an input that is missing,
-//! zero, negative or not a number refuses. The codes stand in `docs/risk-codes.md`.
+//! zero, negative or not a number refuses. The codes stand in `docs/risk-codes.md`, the controls in
+//! `docs/controls.md`.
+//!
+//! [`EgressGate`] is the second layer: it shares no code with the gate and checks the bytes that
+//! are about to leave. The feature `oracle` compiles the independent oracle of both and its random
+//! streams, the feature `canary` planted bugs that the oracle must catch.
 //!
 //! No clock, no allocation after [`Gate::new`], exact integer money (1e-18 dollars in 128 bits).
 
