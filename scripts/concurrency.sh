@@ -45,5 +45,5 @@ else
     echo "MISSED  planted two plain writers (exit $status)"
     failed=1
 fi
-TSAN_OPTIONS="exitcode=66 halt_on_error=1" "$threads" $rounds || failed=1
+TSAN_OPTIONS="exitcode=66 halt_on_error=1 suppressions=$PWD/tests/concurrency/tsan.supp" "$threads" $rounds || failed=1
 exit $failed
