@@ -89,16 +89,20 @@ pub fn live_with(seed: u64, plan: Plan) -> Day {
     // A kernel whose clock was set back waits until it has caught up, and then a while.
     let lag = world.process.as_ref().map_or(0, |p| p.lag_ns(&world.scene));
     let bound = calm_at + world.converge_ns + if lag > 0 { lag + 5 * S } else { 0 };
-    let mut since = None;
+    let (mut since, mut equal_at) = (None, 0);
     world.run_until(bound, &mut |w| {
+        if w.positions_agree() {
+            equal_at = w.now();
+        }
         if !w.is_converged() {
             since = None;
-        } else if since.is_none() {
+        } else if since.is_none() && equal_at > 0 {
             since = Some(w.now());
         }
-        // Known once and for a while: not by chance between two reports.
-        since.is_some_and(|t| w.now() >= t + S)
+        // Known once and for a while; fills may be under way between two looks.
+        since.is_some_and(|t| w.now() >= t + S && w.now() < equal_at + S / 2)
     });
+    let since = since.filter(|t| world.now() >= t + S);
     let converged_ns = since.map(|t| t - calm_at);
     if converged_ns.is_none() && !world.machine.refused {
         let text = world.state();
@@ -455,8 +459,11 @@ impl World {
         claim.unknown == 0
             && claim.reconciled
             && !self.broker.has_working_orphan()
-            && claim.positions == self.broker.books().positions
             && (free || claim.halted || self.machine.latched)
+    }
+
+    fn positions_agree(&self) -> bool {
+        self.claim().is_some_and(|c| c.positions == self.broker.books().positions)
     }
 
     fn state(&self) -> String {

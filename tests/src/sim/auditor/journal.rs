@@ -87,6 +87,8 @@ impl Auditor {
         }
         if kind == report::BUST {
             let exec_id = unsigned(payload, report::EXEC, 8);
+            // Taken back or not: what it had filled is over.
+            self.journal_execution(id, exec_id, signed(payload, report::QTY));
             if self.busts_returned.insert(exec_id) {
                 self.child_gives_back(id, signed(payload, report::QTY));
             }
@@ -153,7 +155,7 @@ impl Auditor {
     }
 
     /// Returns whether the executions in the journal make up the whole order.
-    fn is_filled(&self, id: u64) -> bool {
+    pub(super) fn is_filled(&self, id: u64) -> bool {
         let filled = self.journaled_filled.get(&id).copied().unwrap_or(0);
         self.sent.get(&id).is_some_and(|o| filled >= o.qty)
     }

@@ -36,9 +36,26 @@ impl Auditor {
                 self.snapshot = Building { connection, begun: Some(self.at), items };
             }
             item::END => self.on_end(connection, signed(body, item::QTY)),
-            _ if self.snapshot.connection == connection => self.snapshot.items.push(body.to_vec()),
+            _ if self.snapshot.connection == connection => {
+                self.on_listed_execution(body);
+                self.snapshot.items.push(body.to_vec());
+            }
             _ => {}
         }
+    }
+
+    /// An execution is what it is, whether or not the answer becomes complete.
+    fn on_listed_execution(&mut self, body: &[u8]) {
+        if body[item::KIND] != item::EXECUTION {
+            return;
+        }
+        let exec_id = unsigned(body, item::EXEC, 8);
+        if body[item::STATUS] != 0 {
+            return self.unbook(exec_id);
+        }
+        let id = unsigned(body, item::ID, 8);
+        let (instrument, side) = (short(body, item::INSTRUMENT), body[item::SIDE]);
+        self.book(id, exec_id, instrument, side, signed(body, item::QTY));
     }
 
     fn on_end(&mut self, connection: u64, count: i64) {
@@ -57,14 +74,6 @@ impl Auditor {
             let instrument = short(body, item::INSTRUMENT);
             let side = body[item::SIDE];
             match body[item::KIND] {
-                item::EXECUTION => {
-                    let exec_id = unsigned(body, item::EXEC, 8);
-                    if body[item::STATUS] != 0 {
-                        self.unbook(exec_id);
-                        continue;
-                    }
-                    self.book(id, exec_id, instrument, side, signed(body, item::QTY));
-                }
                 item::ORDER => {
                     ids.insert(id);
                     let working = body[item::STATUS] == 0;

@@ -161,7 +161,9 @@ impl Auditor {
             return; // half an answer: what the kernel takes from it cannot be told from outside
         }
         let mut open: std::collections::BTreeMap<u16, [i64; 2]> = Default::default();
-        for o in self.sent.values().filter(|o| !o.ended) {
+        // What the journal says to have ended has, whatever answer said so.
+        let alive = |id: u64| !self.journaled_ended.contains(&id) && !self.is_filled(id);
+        for (_, o) in self.sent.iter().filter(|(id, o)| !o.ended && alive(**id)) {
             open.entry(o.instrument).or_default()[usize::from(o.side & 1)] += o.qty - o.filled;
         }
         for &(i, side, leaves) in self.foreign_open.values() {
