@@ -73,6 +73,8 @@ pub struct Kernel {
     pub(super) intents: IntentBuf,
     pub(super) counts: RunEnd,
     pub(super) finishing: bool,
+    /// Request for the venue's account that closes the run.
+    pub(super) last_request: u64,
     pub(super) last_decision: u64,
 }
 
@@ -137,6 +139,7 @@ impl Kernel {
                 fills: 0,
             },
             finishing: false,
+            last_request: 0,
             last_decision: 0,
         })
     }
@@ -417,6 +420,12 @@ impl Kernel {
     pub fn next_deadline(&self) -> Option<RecvTs> {
         let deadlines = [self.execution.next_deadline(), self.truth.next_deadline()];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// Returns whether the run may be closed: nothing of ours is alive at the venue, and it was
+    /// asked after the end.
+    pub fn is_settled(&self) -> bool {
+        self.truth.live_count() == 0 && self.truth.last_answer() >= self.last_request
     }
 
     /// Returns what is known of the orders at the venue.

@@ -231,6 +231,7 @@ impl Kernel {
             ControlKind::Finish => {
                 self.finishing = true;
                 self.execution.stop_all(&mut self.intents);
+                self.last_request = self.truth.ask_last(now);
             }
             ControlKind::Block => {
                 self.set_block(now, command.block, true);

@@ -10,7 +10,7 @@ use ijk_core::config::Config;
 use ijk_core::limits::INSTRUMENT_COUNT_MAX;
 use ijk_core::record::{ControlCommand, ControlKind, ParentCommand, ParentRecord, ParentStatus};
 use ijk_core::{
-    AlarmCode, AlarmRecord, CancelOrder, CarryItem, CarryKind, ClientOrderId, ExecId, Instrument,
+    AlarmCode, AlarmRecord, Block, CancelOrder, CarryItem, CarryKind, ClientOrderId, ExecId, Instrument,
     InstrumentId, LinkEvent, NewOrder, Qty, RecvTs, ReportKind, SnapshotItem, SnapshotRequest,
     VenueReport,
 };
@@ -95,7 +95,12 @@ impl Recovery {
             Trace::Carry(item) => self.on_carry(now, item),
             Trace::Parent(command) => self.on_parent(command),
             Trace::ParentState(record) => self.on_parent_state(record),
-            Trace::Control(command) => self.killed |= command.kind == ControlKind::Kill,
+            Trace::Control(command) => {
+                self.killed |= command.kind == ControlKind::Kill;
+                if command.kind == ControlKind::Block && command.block == Block::Clock {
+                    self.truth.on_bad_clock();
+                }
+            }
             Trace::Request(request) => self.truth.on_requested(now, request),
             Trace::Alarm(alarm) => {
                 self.killed |= matches!(alarm.code, AlarmCode::Killed | AlarmCode::Halted);

@@ -286,6 +286,8 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
         self.set_block(Block::Data, silent);
         if !self.s.clock.is_sound() {
             self.clock_bad_since = Some(self.now);
+            // Each step is told of, also while one is still being lived down.
+            self.blocked &= !Block::Clock.bit();
         }
         let bad = self.clock_bad_since.is_some_and(|t| self.now.since_ns(t) < CLOCK_QUIET_NS);
         self.set_block(Block::Clock, bad);
@@ -494,7 +496,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             {
                 self.deliver_timer(self.now);
             }
-            if self.s.kernel.truth().live_count() > 0 && self.now < self.finish_by {
+            if !self.s.kernel.is_settled() && self.now < self.finish_by {
                 return false;
             }
         } else {

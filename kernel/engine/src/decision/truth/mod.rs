@@ -301,6 +301,18 @@ impl OrderTruth {
         }
     }
 
+    /// The run ends: the venue is asked once more, for what nobody here knows of. Returns the
+    /// number of the request that [`OrderTruth::last_answer`] has to reach.
+    pub fn ask_last(&mut self, now: RecvTs) -> u64 {
+        self.ask(now);
+        self.next_request_id
+    }
+
+    /// Returns the number of the last request with a complete answer.
+    pub fn last_answer(&self) -> u64 {
+        self.last_round
+    }
+
     /// The clock was wrong: what it measured of a silence does not count.
     pub fn on_bad_clock(&mut self) {
         self.table.live_mut().iter_mut().for_each(|e| e.absent_count = 0);

@@ -213,7 +213,6 @@ impl OrderTruth {
     ) {
         let Some(round) = self.round.take() else { return };
         self.pending = None;
-        self.next_request = Some(now.plus_ns(self.interval_ns));
         if round.items - 1 != item.qty.0 {
             let none = AlarmRecord::NO_INSTRUMENT;
             self.alarm(AlarmCode::SnapshotLate, none, ClientOrderId(0), item.qty.0);
