@@ -40,7 +40,12 @@ fn machine() -> String {
 /// What went wrong with the file.
 pub fn append(path: &Path, mut line: Map<String, Value>) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("{}: {e}", path.display());
-    let command: Vec<String> = std::env::args().skip(1).collect();
+    let mut command: Vec<String> = std::env::args().collect();
+    if let Some(program) = command.first_mut() {
+        // The program's name alone: where it lies says nothing.
+        let name = Path::new(program.as_str()).file_name().map(|n| n.to_string_lossy().to_string());
+        *program = name.unwrap_or_default();
+    }
     line.insert("commit".to_string(), json!(commit()));
     line.insert("command".to_string(), json!(command.join(" ")));
     line.insert("date".to_string(), json!(said("date", &["-u", "+%Y-%m-%dT%H:%M:%SZ"])));
