@@ -36,6 +36,7 @@ pub fn judge(e: &Evidence, report: &mut Report) -> Finding {
     ids_are_new(e, &history)?;
     intents_were_written(e, &book)?;
     executions_are_the_brokers(e, &book)?;
+    never_sent_is_true(e, &book)?;
     kills_hold(e)?;
     parents_start_once(e)?;
     nothing_alarming(e, report)?;
@@ -117,6 +118,17 @@ fn executions_are_the_brokers(e: &Evidence, book: &Book) -> Finding {
         let lost = true_ones.iter().find(|x| told.get(x.0) != Some(x.1));
         let invented = told.iter().find(|x| true_ones.get(x.0) != Some(x.1));
         return Err(format!("executions: lost {lost:?}, invented {invented:?}"));
+    }
+    Ok(())
+}
+
+/// What a run declared never to have arrived, the broker never had.
+fn never_sent_is_true(e: &Evidence, book: &Book) -> Finding {
+    for j in &e.journals {
+        let mut never_sent = j.of(kind::FATE).filter(|r| r.payload[18] == 2);
+        if let Some(r) = never_sent.find(|r| book.order(r.u64(0)).is_some()) {
+            return Err(format!("order {} was declared never sent, the broker has it", r.u64(0)));
+        }
     }
     Ok(())
 }

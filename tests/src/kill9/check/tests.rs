@@ -50,6 +50,10 @@ fn alarm(code: u8) -> Record {
     record(kind::ALARM, 32, &[(26, &[code])])
 }
 
+fn fate(id: u64, fate: u8) -> Record {
+    record(kind::FATE, 24, &[(0, &id.to_le_bytes()), (18, &[fate])])
+}
+
 fn kill() -> Record {
     record(kind::CONTROL, 8, &[])
 }
@@ -66,7 +70,17 @@ fn sound() -> Evidence {
     Evidence {
         ledger: LEDGER.to_string(),
         journals: vec![
-            journal(3, vec![parent(2, 0), order(3 << 36 | 1, 10, 5_000, 0), alarm(11)]),
+            journal(
+                3,
+                vec![
+                    parent(2, 0),
+                    order(3 << 36 | 1, 10, 5_000, 0),
+                    alarm(11),
+                    fate(3 << 36 | 1, 0),
+                    order(3 << 36 | 2, 10, 5_000, 0),
+                    fate(3 << 36 | 2, 2),
+                ],
+            ),
             journal(
                 4,
                 vec![
@@ -87,19 +101,20 @@ fn sound() -> Evidence {
 fn a_sound_day_passes_and_is_counted() {
     let mut report = Report::default();
     judge(&sound(), &mut report).unwrap();
-    assert_eq!((report.orders, report.executions, report.intents), (2, 2, 2));
+    assert_eq!((report.orders, report.executions, report.intents), (2, 2, 3));
+    assert_eq!((report.unknown, report.never_sent), (1, 1));
     assert_eq!(report.alarms.get(&11), Some(&1));
 }
 
 #[test]
 fn every_fault_is_found() {
     type Plant = fn(&mut Evidence);
-    let faults: [(&str, Plant); 17] = [
+    let faults: [(&str, Plant); 18] = [
         ("refused order 206158430209", |e| e.ledger.push_str("refuse 206158430209 103\n")),
         ("boot epochs fell", |e| e.ledger.push_str("hello 2 9\n")),
         ("do not rise", |e| e.journals[1].header["epoch"] = json!(3)),
         ("an id twice", |e| e.journals[1].records.push(order(4 << 36 | 1, 7, 5_100, 1))),
-        ("not its own", |e| e.journals[1].records.push(order(3 << 36 | 2, 7, 5_100, 1))),
+        ("not its own", |e| e.journals[1].records.push(order(3 << 36 | 3, 7, 5_100, 1))),
         ("the broker has order 274877906945", |e| {
             e.journals[1].records.retain(|r| r.kind != kind::ORDER);
         }),
@@ -109,6 +124,7 @@ fn every_fault_is_found() {
         ("lost Some((1", |e| e.journals[1].records.retain(|r| r.kind != kind::SNAPSHOT)),
         ("invented Some((3", |e| e.journals[1].records.push(fill(3, 4 << 36 | 1, 7, 5_100))),
         ("told in two ways", |e| e.journals[0].records.push(fill(1, 3 << 36 | 1, 5, 5_000))),
+        ("declared never sent", |e| e.journals[1].records.push(fate(3 << 36 | 1, 2))),
         ("after the kill", |e| e.journals[1].records.insert(0, kill())),
         ("started by two runs", |e| e.journals[1].records.push(parent(2, 0))),
         ("a position mismatch", |e| e.journals[0].records.push(alarm(15))),
