@@ -8,12 +8,12 @@ use ijk_core::features::Token;
 use ijk_core::num::E9;
 use ijk_core::record::{DecisionReason, DecisionRecord, ParentStatus, RunEnd};
 use ijk_core::{
-    Block, ClientOrderId, DepthKind, EnsembleForecast, Instrument, InstrumentId, MarketEvent,
-    ParentId, Px, Qty, RecvTs, Side, ids::BOOT_EPOCH_MAX, limits,
+    Block, ClientOrderId, DepthKind, EnsembleForecast, EventKind, Instrument, InstrumentId,
+    MarketEvent, ParentId, Px, Qty, RecvTs, Side, ids::BOOT_EPOCH_MAX, limits,
 };
 use ijk_execution::{ExecutionEngine, IntentBuf, ParentError, ParentSpec};
 use ijk_infer::{Encoder, EncoderState};
-use ijk_risk::{Gate, TradingState};
+use ijk_risk::{Gate, MarketState, TradingState};
 use ijk_sizing::{Sizer, SizingInput, SizingOutcome};
 use ijk_venue::fees::FeeEstimator;
 
@@ -109,7 +109,7 @@ impl Kernel {
         // The gate's limit is in whole units; among fractions only the value limits a child.
         let whole = instruments.iter().all(|i| i.qty_unit_e9 == E9);
         let qty_max = if whole { risk.max_order_qty } else { i64::MAX };
-        execution.set_child_limits(Qty(qty_max), risk.max_order_notional_usd);
+        execution.set_child_limits(Qty(qty_max), risk.order_notional_limit_usd());
         let epoch = if planted(Bug::ReuseIds) { 1 } else { epoch.min(BOOT_EPOCH_MAX) };
         let first_id = ClientOrderId::first_of(epoch);
         execution.set_client_order_base(first_id.0);
@@ -189,12 +189,22 @@ impl Kernel {
         probe.stamp(Stage::Book);
         let token = state.features.on_record(ev, &state.book);
         probe.stamp(Stage::Features);
+        match ev.kind {
+            EventKind::Halt => {
+                self.gate.on_market_state(now, ev.instrument, MarketState::Halted);
+            }
+            EventKind::Resume => self.gate.on_market_state(now, ev.instrument, MarketState::Open),
+            _ => {}
+        }
         if !ev.ends_row() {
             return;
         }
         self.counts.rows += 1;
-        if let Some(mid) = state.mid() {
-            if self.states[ev.instrument.index()].quote().trusted {
+        let mid = state.mid();
+        let trusted = state.quote().trusted;
+        self.judge_quote(now, ev.instrument);
+        if let Some(mid) = mid {
+            if trusted {
                 out.mark(now, ev.instrument, mid);
             }
             self.mark(now, ev.instrument, mid);
@@ -207,6 +217,14 @@ impl Kernel {
         probe.stamp(Stage::Slicer);
         self.route_intents(now, out);
         probe.stamp(Stage::Risk);
+    }
+
+    /// Lets the gate see the row's quote: bad data quarantines the instrument.
+    fn judge_quote(&mut self, now: RecvTs, instrument: InstrumentId) {
+        let state = &mut self.states[instrument.index()];
+        let traded = std::mem::replace(&mut state.row_traded, false);
+        let quote = state.quote();
+        self.gate.on_quote(now, instrument, &quote, traded);
     }
 
     /// Marks the account; a loss limit reached here ends all parents.

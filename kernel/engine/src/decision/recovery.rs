@@ -10,9 +10,9 @@ use ijk_core::config::Config;
 use ijk_core::limits::INSTRUMENT_COUNT_MAX;
 use ijk_core::record::{ControlCommand, ControlKind, ParentCommand, ParentRecord, ParentStatus};
 use ijk_core::{
-    AlarmCode, AlarmRecord, Block, CancelOrder, CarryItem, CarryKind, ClientOrderId, ExecId, Instrument,
-    InstrumentId, LinkEvent, NewOrder, Qty, RecvTs, ReportKind, SnapshotItem, SnapshotRequest,
-    VenueReport,
+    AlarmCode, AlarmRecord, Block, CancelOrder, CarryItem, CarryKind, ClientOrderId, ExecId,
+    Instrument, InstrumentId, LinkEvent, NewOrder, Qty, RecvTs, ReportKind, SnapshotItem,
+    SnapshotRequest, VenueReport,
 };
 use ijk_risk::{Gate, RiskConfigError};
 

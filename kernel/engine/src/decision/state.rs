@@ -23,6 +23,8 @@ pub(crate) struct InstrumentState {
     pub volume_qty: i64,
     /// Receive time of the last record.
     pub last_event: RecvTs,
+    /// The row being applied had a visible trade.
+    pub row_traded: bool,
     /// Trading is halted: nothing may be priced on the book until it resumes.
     pub halted: bool,
     /// Position that outside parents built: the forecast neither sizes nor flattens it.
@@ -48,6 +50,7 @@ impl InstrumentState {
             encoder,
             volume_qty: 0,
             last_event: RecvTs(0),
+            row_traded: false,
             halted: false,
             outside_qty: 0,
             own_parent: ParentId(0),
@@ -62,6 +65,7 @@ impl InstrumentState {
         self.book.apply(ev);
         if let Some((qty, _)) = ev.visible_trade() {
             self.volume_qty = self.volume_qty.saturating_add(qty.0);
+            self.row_traded = true;
         }
         self.last_event = now;
         match ev.kind {

@@ -230,6 +230,7 @@ impl OrderTruth {
     /// Notes a request read from a journal, so that its answer is understood.
     pub(super) fn on_requested(&mut self, now: RecvTs, request: &SnapshotRequest) {
         self.next_request_id = request.request_id + 1;
+        self.round = None;
         self.pending = Some(Pending { request_id: request.request_id, since: now });
     }
 

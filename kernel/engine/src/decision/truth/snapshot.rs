@@ -13,6 +13,8 @@ use ijk_core::{
 #[derive(Debug)]
 pub(super) struct Round {
     request_id: u64,
+    /// The answer is true as of then.
+    begun: RecvTs,
     items: i64,
     positions: [i64; INSTRUMENT_COUNT_MAX],
     /// Something in it does not add up yet: ask again soon.
@@ -34,6 +36,7 @@ impl OrderTruth {
                 self.table.live_mut().iter_mut().for_each(|e| e.listed_filled = 0);
                 self.round = Some(Round {
                     request_id: item.request_id,
+                    begun: now,
                     items: 0,
                     positions: [0; INSTRUMENT_COUNT_MAX],
                     unclear: false,
@@ -218,7 +221,7 @@ impl OrderTruth {
             self.alarm(AlarmCode::SnapshotLate, none, ClientOrderId(0), item.qty.0);
             return self.ask(now.plus_ns(RETRY_NS));
         }
-        self.judge_unlisted(now, round.request_id);
+        self.judge_unlisted(now, &round);
         let agreed = self.judge_positions(&round, position);
         self.last_round = round.request_id;
         if agreed && !round.unclear {
@@ -233,7 +236,8 @@ impl OrderTruth {
     }
 
     /// Orders that a complete answer does not list although they left before it was asked for.
-    fn judge_unlisted(&mut self, now: RecvTs, request_id: u64) {
+    fn judge_unlisted(&mut self, now: RecvTs, round: &Round) {
+        let (request_id, begun) = (round.request_id, round.begun);
         let mut at = self.table.live().len();
         while at > 0 {
             at -= 1;
@@ -243,11 +247,11 @@ impl OrderTruth {
                 continue;
             }
             if e.absent_count == 0 {
-                e.absent_since = now;
+                e.absent_since = begun;
             }
             e.absent_count = e.absent_count.saturating_add(1);
             let entry = *e;
-            let twice = entry.absent_count >= 2 && now.since_ns(entry.absent_since) >= quiet_ns;
+            let twice = entry.absent_count >= 2 && begun.since_ns(entry.absent_since) >= quiet_ns;
             if twice || planted(Bug::BelieveFirstAbsence) {
                 self.alarm(AlarmCode::OrderAbsent, entry.instrument, entry.id, entry.leaves());
                 let gone = if entry.arrived { ReportKind::Canceled } else { ReportKind::Absent };
