@@ -268,8 +268,8 @@ impl Transport for Wire {
 
     fn clock_ns(&self, _now: RecvTs) -> u64 {
         // Heartbeats run on a clock that nobody sets.
-        let net = self.0.borrow();
-        let now = net.scene.borrow().now;
-        now
+        let scene = Rc::clone(&self.0.borrow().scene);
+        let scene = scene.borrow();
+        scene.now
     }
 }

@@ -73,20 +73,18 @@ impl Auditor {
             let id = unsigned(body, item::ID, 8);
             let instrument = short(body, item::INSTRUMENT);
             let side = body[item::SIDE];
-            match body[item::KIND] {
-                item::ORDER => {
-                    ids.insert(id);
-                    let working = body[item::STATUS] == 0;
-                    if let Some(o) = self.sent.get_mut(&id) {
-                        o.ended |= !working;
-                        o.filled = o.filled.max(signed(body, item::FILLED)).min(o.qty);
-                    } else if working && id != 0 && !self.reported_ended.contains(&id) {
-                        // Its end may have overtaken the answer.
-                        let leaves = signed(body, item::LEAVES);
-                        self.foreign_open.insert(id, (instrument, side, leaves));
-                    }
-                }
-                _ => {}
+            if body[item::KIND] != item::ORDER {
+                continue;
+            }
+            ids.insert(id);
+            let working = body[item::STATUS] == 0;
+            if let Some(o) = self.sent.get_mut(&id) {
+                o.ended |= !working;
+                o.filled = o.filled.max(signed(body, item::FILLED)).min(o.qty);
+            } else if working && id != 0 && !self.reported_ended.contains(&id) {
+                // Its end may have overtaken the answer.
+                let leaves = signed(body, item::LEAVES);
+                self.foreign_open.insert(id, (instrument, side, leaves));
             }
         }
         self.answers.push(Answer { begun, ids });
