@@ -473,6 +473,22 @@ impl World {
         format!("after the faults: broker {broker:?}, connected {connected}, kernel {claim:?}")
     }
 
+    /// Returns the faults of the day by kind, from wherever they struck.
+    fn fault_counts(&self) -> Vec<u64> {
+        let mut faults = self.broker.fault_counts().to_vec();
+        let net = self.machine.net.borrow();
+        let disk = self.machine.disk_chaos.borrow();
+        for counts in [
+            net.chaos.counts(),
+            disk.counts(),
+            self.market.chaos.counts(),
+            self.machine.chaos.counts(),
+        ] {
+            faults.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
+        }
+        faults
+    }
+
     /// Ends the day: the kernel cancels what works, the books are compared.
     fn close(mut self, converged_ns: Option<u64>) -> Day {
         let deadline = self.now() + 12 * S;
@@ -518,19 +534,8 @@ impl World {
             kernel_halted: claim.halted || claim.blocks & OPERATOR != 0,
             kernel_refuses: self.machine.refused,
         };
-        let mut faults = self.broker.fault_counts().to_vec();
-        let net = self.machine.net.borrow();
-        let disk = self.machine.disk_chaos.borrow();
-        for counts in [
-            net.chaos.counts(),
-            disk.counts(),
-            self.market.chaos.counts(),
-            self.machine.chaos.counts(),
-        ] {
-            faults.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
-        }
+        let faults = self.fault_counts();
         let executions = books.executions.len();
-        drop((net, disk));
         let mut scene = self.scene.borrow_mut();
         let digest = scene.digest();
         let (now, orders) = (scene.now, scene.auditor.sent_count());

@@ -2,7 +2,7 @@
 
 use crate::exit::{self, Exit};
 use crate::header::Header;
-use crate::run_dir::{KILL_LATCH, RunDir};
+use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::state_dir::StateDir;
 use ijk_core::record::{ParentCommand, RecordKind};
 use ijk_core::{CarryItem, CarryKind, Instrument, InstrumentId, Qty, RecvTs};
@@ -32,7 +32,8 @@ pub fn recover(state: &mut StateDir, instruments: &[Instrument]) -> Result<Vec<C
         feed(&mut recovery, &frame).map_err(unsafe_to_start)?;
     }
     if recovery.was_killed() && state.latch(header.epoch)? {
-        std::fs::write(KILL_LATCH, b"the last run was killed\n")
+        std::fs::create_dir_all(RUNS)
+            .and_then(|()| std::fs::write(KILL_LATCH, b"the last run was killed\n"))
             .map_err(|e| Exit::output(Path::new(KILL_LATCH), e))?;
         return Err(Exit::new(
             exit::UNSAFE,

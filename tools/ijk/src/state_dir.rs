@@ -1,7 +1,7 @@
 //! What outlives every run on one account: the boot epoch, the run to recover from, the kill.
 //!
-//! `boot.json` is replaced as a whole (temporary name, fsync, rename, fsync of the folder), so it is
-//! the old or the new one after any crash. A lock keeps a second kernel off the account.
+//! `boot.json` is replaced as a whole (temporary name, fsync, rename, fsync of the folder), so it
+//! is the old or the new one after any crash. A lock keeps a second kernel off the account.
 
 use crate::exit::{self, Exit};
 use crate::files::write_whole;

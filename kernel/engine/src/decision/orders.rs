@@ -170,7 +170,7 @@ impl Kernel {
         match item.kind {
             CarryKind::Account => {
                 // An account that does not fit halts the gate.
-                let _ = self.gate.adopt_account(item);
+                self.gate.adopt_account(item);
                 if let Some(state) = self.states.get_mut(item.instrument.index()) {
                     // The forecast of this run did not build it.
                     state.outside_qty = item.qty.0;

@@ -153,7 +153,7 @@ impl Recovery {
         match item.kind {
             CarryKind::Account => {
                 // An account that does not fit halts the next run's gate, which sees it too.
-                let _ = self.gate.adopt_account(item);
+                self.gate.adopt_account(item);
             }
             CarryKind::Execution => {
                 self.gate.remember_execution(item.exec_id);

@@ -196,7 +196,7 @@ impl<V: Venue> Outbox<V> {
     /// Tells the last check what a parent may have outstanding in all.
     pub fn on_parent(&mut self, parent: ParentId, qty: Qty) {
         // A total that changed refuses the parent's children when they come.
-        let _ = self.egress.on_parent(parent, qty);
+        self.egress.on_parent(parent, qty);
     }
 
     /// Tells the last check what became of an order: what the core booked, each fact once.

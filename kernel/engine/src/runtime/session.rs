@@ -1,6 +1,9 @@
 //! One run on the kernel thread: merges feed, venue, outside parents and timers by time, lets the
 //! core act, journals every input and output.
 
+mod external;
+mod sink;
+
 use super::alloc::thread_allocations;
 use super::counters::{Counter, Counters};
 use super::outbox::{Outbox, OutboxCounts};
@@ -8,19 +11,14 @@ use super::ports::{Clock, FeedPort, FeedState, JournalSink};
 use super::pump::PumpShared;
 use super::stages::StageClock;
 use super::wait::{Waiter, pin};
-use crate::decision::{Input, Kernel, Outputs};
+use crate::decision::{Input, Kernel};
 use ijk_core::config::{RuntimeConfig, VenueConfig};
-use ijk_core::record::{
-    ControlCommand, ControlKind, DecisionRecord, ParentCommand, ParentRecord, RecordKind,
-    RefusalRecord,
-};
-use ijk_core::{
-    AlarmRecord, Block, CancelOrder, CarryItem, FateRecord, InstrumentId, MarketEvent, NewOrder,
-    RecvTs, SnapshotRequest, VenueReport,
-};
-use ijk_risk::{Approved, TradingState};
+use ijk_core::record::{ControlCommand, ControlKind, ParentCommand, RecordKind};
+use ijk_core::{AlarmRecord, CarryItem, MarketEvent, RecvTs};
+use ijk_risk::TradingState;
 use ijk_venue::{Venue, VenueMessage};
 use rtrb::Producer;
+use sink::Sink;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -221,96 +219,6 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             Next::End => return Step::Ended,
         }
         Step::Worked
-    }
-
-    /// One round with a venue that has a time of its own: everything is taken as it comes, in
-    /// the order venue, feed, parents, timers.
-    fn step_external(&mut self) -> Step {
-        let feed = self.s.feed.peek();
-        let data = match feed {
-            FeedState::Ready(ts) => Some(ts),
-            FeedState::Empty | FeedState::Ended => None,
-        };
-        let clock = self.s.clock.now(data);
-        if clock.0 == 0 {
-            // Before the first record there is no time to stamp anything with.
-            return if feed == FeedState::Ended { Step::Ended } else { Step::Idle };
-        }
-        self.now = self.now.max(clock);
-        self.watch(feed);
-        self.s.outbox.release(self.now, self.s.journal.durable_seq());
-        let mut worked = self.deliver_messages(self.now);
-        match feed {
-            FeedState::Ready(_) => {
-                self.take_live();
-                worked = true;
-            }
-            FeedState::Ended => return Step::Ended,
-            FeedState::Empty => {}
-        }
-        worked |= self.deliver_due_parent();
-        if self.s.kernel.next_deadline().is_some_and(|t| t <= self.now)
-            && self.now.since_ns(self.last_timer) >= TIMER_STEP_NS
-        {
-            self.deliver_timer(self.now);
-            worked = true;
-        }
-        self.s.outbox.release(self.now, self.s.journal.durable_seq());
-        if worked { Step::Worked } else { Step::Idle }
-    }
-
-    fn take_live(&mut self) {
-        let Some(ev) = self.s.feed.pop() else { return };
-        self.last_feed = self.now;
-        self.s.outbox.on_market(&ev);
-        self.deliver_market(&ev);
-    }
-
-    fn deliver_due_parent(&mut self) -> bool {
-        match self.due_parent((RecvTs(u64::MAX), Next::Wait)).1 {
-            Next::Parent(command) if command.ts <= self.now => self.deliver_parent(command),
-            Next::ParkParent => self.park_parent(),
-            _ => return false,
-        }
-        true
-    }
-
-    /// Looks after everything that blocks new orders from outside the core.
-    fn watch(&mut self, feed: FeedState) {
-        let ms = |v: u64| v.saturating_mul(1_000_000);
-        if self.last_feed.0 == 0 {
-            self.last_feed = self.now;
-        }
-        let silent = !matches!(feed, FeedState::Ready(_))
-            && self.now.since_ns(self.last_feed) > ms(self.s.venue.feed_silence_max_ms);
-        self.set_block(Block::Data, silent);
-        if !self.s.clock.is_sound() {
-            self.clock_bad_since = Some(self.now);
-            // Each step is told of, also while one is still being lived down.
-            self.blocked &= !Block::Clock.bit();
-        }
-        let bad = self.clock_bad_since.is_some_and(|t| self.now.since_ns(t) < CLOCK_QUIET_NS);
-        self.set_block(Block::Clock, bad);
-        let late = self.s.outbox.oldest_wait_ns(self.now);
-        let journal_late = late > ms(self.s.venue.intent_age_max_ms) / 2;
-        let still_late = self.has_block(Block::Journal) && late > 0;
-        self.set_block(Block::Journal, journal_late || still_late);
-        let limit = if self.has_block(Block::Overload) { OVERLOAD.1 } else { OVERLOAD.0 };
-        self.set_block(Block::Overload, self.s.feed.fill() > limit);
-    }
-
-    fn has_block(&self, block: Block) -> bool {
-        self.blocked & block.bit() != 0
-    }
-
-    fn set_block(&mut self, block: Block, set: bool) {
-        if self.has_block(block) == set {
-            return;
-        }
-        self.blocked ^= block.bit();
-        let command = ControlCommand::block(block, set);
-        self.input(RecordKind::Control, command.as_bytes(), &Input::Control(&command));
-        self.s.outbox.on_block(self.now, block, set);
     }
 
     /// Chooses the earliest of everything pending. Ties go to the venue, then the delayed feed,
@@ -597,69 +505,5 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             reconciled_ns: self.reconciled_ns,
             kernel: self.s.kernel,
         })
-    }
-}
-
-/// Where the core's actions go: into the journal first, then to the venue.
-struct Sink<'a, V: Venue, J> {
-    journal: &'a mut J,
-    outbox: &'a mut Outbox<V>,
-    counters: &'a Counters,
-    alarms: &'a mut Option<Producer<AlarmRecord>>,
-}
-
-impl<V: Venue, J: JournalSink> Outputs for Sink<'_, V, J> {
-    fn mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: f64) {
-        self.outbox.on_mark(now, instrument, mid);
-    }
-
-    fn booked(&mut self, _: RecvTs, report: &VenueReport) {
-        self.outbox.on_booked(report);
-    }
-
-    fn decision(&mut self, now: RecvTs, record: &DecisionRecord) {
-        let _ = self.journal.append(now, RecordKind::Decision, record.as_bytes());
-    }
-
-    fn order(&mut self, now: RecvTs, order: Approved<NewOrder>) {
-        let seq = self.journal.frames();
-        if self.journal.append(now, RecordKind::Order, order.get().as_bytes()) {
-            self.outbox.submit(now, seq, order);
-        }
-    }
-
-    fn cancel(&mut self, now: RecvTs, cancel: CancelOrder) {
-        // A cancel reduces risk: it leaves even when it cannot be written down.
-        let _ = self.journal.append(now, RecordKind::Cancel, cancel.as_bytes());
-        self.counters.add(Counter::Cancels, 1);
-        self.outbox.cancel(now, cancel);
-    }
-
-    fn refusal(&mut self, now: RecvTs, record: &RefusalRecord) {
-        self.counters.add(Counter::Refusals, 1);
-        let _ = self.journal.append(now, RecordKind::Refusal, record.as_bytes());
-    }
-
-    fn parent(&mut self, now: RecvTs, record: &ParentRecord) {
-        self.outbox.on_parent(record.parent_id, record.qty);
-        let _ = self.journal.append(now, RecordKind::ParentState, record.as_bytes());
-    }
-
-    fn request(&mut self, now: RecvTs, request: &SnapshotRequest) {
-        let _ = self.journal.append(now, RecordKind::Request, request.as_bytes());
-        self.outbox.request_snapshot(now, *request);
-    }
-
-    fn fate(&mut self, now: RecvTs, record: &FateRecord) {
-        let _ = self.journal.append(now, RecordKind::Fate, record.as_bytes());
-    }
-
-    fn alarm(&mut self, now: RecvTs, record: &AlarmRecord) {
-        let _ = self.journal.append(now, RecordKind::Alarm, record.as_bytes());
-        if let Some(alarms) = self.alarms {
-            let _ = alarms.push(*record);
-        }
-        self.counters.add(Counter::Alarms, 1);
-        self.counters.set(Counter::LastAlarm, u64::from(record.code as u8));
     }
 }

@@ -340,7 +340,7 @@ fn a_broken_link_puts_what_was_under_way_in_doubt_and_stops_orders() {
     truth.on_sent(RecvTs(MS), &order(1, Side::Bid, 100));
     truth.on_link(RecvTs(2 * MS), &LinkEvent::new(LinkKind::Down));
     let effects = drain(&mut truth);
-    let blocked = |b: Block| effects.iter().any(|e| *e == Effect::Account { block: b, set: true });
+    let blocked = |b: Block| effects.contains(&Effect::Account { block: b, set: true });
     assert!(blocked(Block::Link) && blocked(Block::Reconcile));
     assert_eq!(truth.unknown_count(), 1);
     truth.on_time(RecvTs(3_000 * MS));

@@ -5,10 +5,11 @@ use crate::cli::LiveArgs;
 use crate::exit::{self, Exit};
 use crate::files::{print_json, print_text, write_whole};
 use crate::header::Header;
-use crate::run_dir::{KILL_LATCH, RunDir};
+use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::{report, system};
 use ijk_core::{FeedError, InstrumentId, RepairCounts};
 use ijk_engine::runtime::hash::hash_run;
+use ijk_engine::runtime::session::SessionDone;
 use ijk_risk::{Gate, TradingState};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -21,13 +22,53 @@ pub(super) fn conclude(
     outcome: Outcome,
     args: &LiveArgs,
 ) -> Result<(), Exit> {
+    write_json(&dir.file("manifest.json"), &manifest(header, &outcome))?;
+    let summary = summarise(header, dir, &outcome)?;
+    write_json(&dir.file("summary.json"), &summary)?;
+    if args.json {
+        print_json(&summary);
+    } else {
+        print_text(&report::text::summary(&summary));
+    }
+    if let Err(error) = outcome.repairs {
+        return Err(error.into());
+    }
+    judge(header, &outcome.done)
+}
+
+/// Maps how trading ended to an exit code; a halt at an outside venue latches.
+fn judge(header: &Header, done: &SessionDone) -> Result<(), Exit> {
+    let state = done.kernel.gate().state();
+    let external = header.venue != "sim";
+    if external && done.reconciled_ns.is_none() {
+        return Err(Exit::new(
+            exit::VENUE,
+            format!(
+                "venue {}: its account was never compared with ours: nothing was sent",
+                header.venue
+            ),
+        ));
+    }
+    if external && state >= TradingState::Halted {
+        // A halt survives the restart: a person clears it.
+        std::fs::create_dir_all(RUNS)
+            .and_then(|()| std::fs::write(KILL_LATCH, b"trading halted\n"))
+            .map_err(|e| Exit::output(Path::new(KILL_LATCH), e))?;
+    }
+    if done.killed || state >= TradingState::Halted {
+        return Err(Exit::new(exit::HALTED, format!("trading ended {state:?}")));
+    }
+    Ok(())
+}
+
+/// Builds the report and returns everything a run has to say of itself.
+fn summarise(header: &Header, dir: &RunDir, outcome: &Outcome) -> Result<Value, Exit> {
     // The writer's own hashes; `ijk replay` and `ijk journal verify` find them in the files.
     let hashes = match &outcome.written.hashes {
         Some(hashes) => hashes.clone(),
         None => hash_run(&dir.journal()).map_err(|e| Exit::new(exit::UNSAFE, e))?,
     };
     let peak_rss_bytes = system::peak_rss_bytes();
-    write_json(&dir.file("manifest.json"), &manifest(header, &outcome))?;
     let tables = report::build(dir, Some(&outcome.done.clock))?;
     let counts = outcome.done.kernel.counts();
     let gate = outcome.done.kernel.gate();
@@ -48,7 +89,17 @@ pub(super) fn conclude(
         "allocs_after_warmup": outcome.done.allocs_after_warmup,
         "events_per_cpu_s": (counts.rows as f64 / outcome.cpu_s.max(1e-6)).round(),
     });
-    let extra = json!({
+    let extra = more(header, outcome, &tables);
+    if let (Value::Object(all), Value::Object(more)) = (&mut summary, extra) {
+        all.extend(more);
+    }
+    Ok(summary)
+}
+
+/// What goes into the summary beyond what others rely on.
+fn more(header: &Header, outcome: &Outcome, tables: &report::Built) -> Value {
+    let gate = outcome.done.kernel.gate();
+    json!({
         "wall_s": outcome.wall_s,
         "cpu_s": outcome.cpu_s,
         "trading_state": format!("{:?}", gate.state()),
@@ -71,38 +122,7 @@ pub(super) fn conclude(
         "reconciled_ns": outcome.done.reconciled_ns,
         "unknown_orders": outcome.done.kernel.truth().unknown_count(),
         "positions": positions_json(header, gate),
-    });
-    if let (Value::Object(all), Value::Object(more)) = (&mut summary, extra) {
-        all.extend(more);
-    }
-    write_json(&dir.file("summary.json"), &summary)?;
-    if args.json {
-        print_json(&summary);
-    } else {
-        print_text(&report::text::summary(&summary));
-    }
-    if let Err(error) = outcome.repairs {
-        return Err(error.into());
-    }
-    let external = header.venue != "sim";
-    if external && outcome.done.reconciled_ns.is_none() {
-        return Err(Exit::new(
-            exit::VENUE,
-            format!(
-                "venue {}: its account was never compared with ours: nothing was sent",
-                header.venue
-            ),
-        ));
-    }
-    if external && gate.state() >= TradingState::Halted {
-        // A halt survives the restart: a person clears it.
-        std::fs::write(KILL_LATCH, b"trading halted\n")
-            .map_err(|e| Exit::output(Path::new(KILL_LATCH), e))?;
-    }
-    if outcome.done.killed || gate.state() >= TradingState::Halted {
-        return Err(Exit::new(exit::HALTED, format!("trading ended {:?}", gate.state())));
-    }
-    Ok(())
+    })
 }
 
 fn positions_json(header: &Header, gate: &Gate) -> Value {
