@@ -1,6 +1,6 @@
 //! Settings of the random streams: wide limits, a few of them narrowed or made senseless.
 
-use super::stream::Rng;
+use super::rng::Rng;
 use ijk_core::config::RiskConfig;
 use ijk_core::{Currency, Instrument, Px, Qty, Session, Symbol, num::E9};
 

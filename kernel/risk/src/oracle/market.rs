@@ -1,7 +1,7 @@
 //! Blocks of one instrument and its market, from the history.
 
 use super::book::{Oracle, Past};
-use super::judge::sane;
+use super::limits::sane;
 use crate::MarketState;
 use crate::Quote;
 use crate::blocks::InstrumentBlock;

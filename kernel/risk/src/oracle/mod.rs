@@ -9,9 +9,14 @@
 mod book;
 mod configs;
 mod egress;
+mod exposure;
 mod judge;
+mod limits;
 mod market;
+mod rng;
 mod stream;
+mod traffic;
+mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -47,7 +52,7 @@ const STREAM_STEPS: u64 = 160;
 /// What differs first, with the seed and step that lead there.
 pub fn compare(seed: u64, steps: u64) -> Result<Comparisons, String> {
     let mut sum = Comparisons::default();
-    let mut rng = stream::Rng(seed);
+    let mut rng = rng::Rng(seed);
     let mut done = 0;
     while done < steps {
         let stream_seed = rng.next();
