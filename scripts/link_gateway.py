@@ -4,6 +4,7 @@
   scripts/link_gateway.py unix:PATH | HOST:PORT        then: ijk live --venue link:unix:PATH
 
 It keeps its orders in memory: an example to start from, not a broker."""
+import os
 import socket
 import struct
 import sys
@@ -84,6 +85,8 @@ def main():
     where = sys.argv[1]
     if where.startswith("unix:"):
         listener = socket.socket(socket.AF_UNIX)
+        if os.path.exists(where[5:]):
+            os.unlink(where[5:])  # left by an earlier run
         listener.bind(where[5:])
     else:
         host, port = where.rsplit(":", 1)
