@@ -17,8 +17,8 @@ struct Source {
 impl Source {
     fn read(path: &Path) -> Source {
         println!("cargo:rerun-if-changed={}", path.display());
-        let text = std::fs::read_to_string(path)
-            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let text =
+            std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         Source { name: path.display().to_string(), text }
     }
 
@@ -102,9 +102,9 @@ fn ring_folder(root: &Path) -> PathBuf {
     let lock = Source::read(&root.join("Cargo.lock"));
     let entry = format!("name = \"rtrb\"\nversion = \"{RTRB}\"\n");
     assert!(lock.text.contains(&entry), "the product uses another rtrb than {RTRB}: model that");
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"))
-    });
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let sources = home.expect("there is a cargo home").join("registry/src");
     std::fs::read_dir(&sources)
         .unwrap_or_else(|e| panic!("{}: {e}", sources.display()))
@@ -136,31 +136,50 @@ fn ring(folder: &Path) {
     let mut lib = adapt("lib.rs");
     let begin = lib.text.find("extern crate alloc;").expect("the ring's attributes end");
     lib.text = lib.text[begin..].replace("extern crate alloc;", "");
-    lib.swap(1, "    data_ptr: *mut T,\n", "    data_ptr: *mut T,\n    cells: crate::world::Cells,\n")
-        .ahead("            data_ptr: ManuallyDrop::new(", "cells: crate::world::Cells::new(capacity),\n")
-        .ahead(
-            "// SAFETY: tail points to an empty slot.",
-            "self.buffer.cells.write(self.buffer.collapse_position(tail));\n",
-        )
-        .ahead(
-            "// SAFETY: head points to an initialized slot.\n            let value",
-            "self.buffer.cells.read(self.buffer.collapse_position(head));\n",
-        )
-        .ahead(
-            "// SAFETY: head points to an initialized slot.\n            Ok(unsafe",
-            "self.buffer.cells.read(self.buffer.collapse_position(head));\n",
-        )
-        .swap(1, &format!("self.buffer.{tail}"), &format!("self.buffer.{weak_tail}"))
-        .swap(1, &format!("self.buffer.{head}"), &format!("self.buffer.{weak_head}"))
-        .swap(1, "mod arc_ring_buffer;", &module("arc_ring_buffer"))
-        .swap(1, "pub mod chunks;", &format!("pub {}", module("chunks")))
-        .swap(1, "mod cache_padded;", &module("cache_padded"))
-        .write("rtrb.rs");
+    lib.swap(
+        1,
+        "    data_ptr: *mut T,\n",
+        "    data_ptr: *mut T,\n    cells: crate::world::Cells,\n",
+    )
+    .ahead(
+        "            data_ptr: ManuallyDrop::new(",
+        "cells: crate::world::Cells::new(capacity),\n",
+    )
+    .ahead(
+        "// SAFETY: tail points to an empty slot.",
+        "self.buffer.cells.write(self.buffer.collapse_position(tail));\n",
+    )
+    .ahead(
+        "// SAFETY: head points to an initialized slot.\n            let value",
+        "self.buffer.cells.read(self.buffer.collapse_position(head));\n",
+    )
+    .ahead(
+        "// SAFETY: head points to an initialized slot.\n            Ok(unsafe",
+        "self.buffer.cells.read(self.buffer.collapse_position(head));\n",
+    )
+    .swap(1, &format!("self.buffer.{tail}"), &format!("self.buffer.{weak_tail}"))
+    .swap(1, &format!("self.buffer.{head}"), &format!("self.buffer.{weak_head}"))
+    .swap(1, "mod arc_ring_buffer;", &module("arc_ring_buffer"))
+    .swap(1, "pub mod chunks;", &format!("pub {}", module("chunks")))
+    .swap(1, "mod cache_padded;", &module("cache_padded"))
+    .write("rtrb.rs");
     adapt("arc_ring_buffer.rs").write("arc_ring_buffer.rs");
     adapt("cache_padded.rs").write("cache_padded.rs");
     adapt("chunks.rs")
-        .ahead("Ok(WriteChunkUninit {", "for i in 0..n { self.buffer.cells.write((tail + i) % self.buffer.capacity); }\n")
-        .ahead("Ok(ReadChunk {", "for i in 0..n { self.buffer.cells.read((head + i) % self.buffer.capacity); }\n")
+        .ahead(
+            "Ok(WriteChunkUninit {",
+            "for i in 0..n {
+                self.buffer.cells.write((tail + i) % self.buffer.capacity);
+            }
+            ",
+        )
+        .ahead(
+            "Ok(ReadChunk {",
+            "for i in 0..n {
+                self.buffer.cells.read((head + i) % self.buffer.capacity);
+            }
+            ",
+        )
         .swap(1, &format!("p.buffer.{tail}"), &format!("p.buffer.{weak_tail}"))
         .swap(2, &format!("c.buffer.{head}"), &format!("c.buffer.{weak_head}"))
         .write("chunks.rs");
@@ -204,8 +223,11 @@ fn journal_port(runtime: &Path) {
         )
         .ahead(
             "if gone || self.failed {",
-            "let gone =
-                if crate::planted::on(\"death-asked-late\") { self.entries.is_abandoned() } else { gone };
+            "let gone = if crate::planted::on(\"death-asked-late\") {
+                self.entries.is_abandoned()
+            } else {
+                gone
+            };
             ",
         )
         .write("journal_port.rs");
@@ -214,7 +236,11 @@ fn journal_port(runtime: &Path) {
 fn feed(runtime: &Path) {
     Source::read(&runtime.join("pump.rs"))
         .world()
-        .swap(1, "self.lost[ev.instrument.index()] = true", "self.lost[ev.instrument.index()] = !crate::planted::on(\"gap-unannounced\")")
+        .swap(
+            1,
+            "self.lost[ev.instrument.index()] = true",
+            "self.lost[ev.instrument.index()] = !crate::planted::on(\"gap-unannounced\")",
+        )
         .cut("use super::wait", "/// Returns a record that ends nothing")
         .swap(1, "/// Returns a record that ends nothing", "")
         .write("pump.rs");
@@ -260,7 +286,11 @@ fn kill(runtime: &Path) {
     counters.write("counters.rs");
     let mut obey = Source::read(&runtime.join("session.rs"))
         .cut("    fn obey_kill(&mut self) {", "\n    }\n")
-        .swap(1, "if !self.killed &&", "if (!self.killed || crate::planted::on(\"kill-unlatched\")) &&")
+        .swap(
+            1,
+            "if !self.killed &&",
+            "if (!self.killed || crate::planted::on(\"kill-unlatched\")) &&",
+        )
         .ahead(
             "// First in memory,",
             "if crate::planted::on(\"kill-recorded-first\") {

@@ -77,7 +77,11 @@ impl ReadStorage for FsStorage {
 
 impl Storage for FsStorage {
     fn create(&mut self, segment: u32) -> io::Result<()> {
-        if u64::from(segment) >= self.0.fails_at { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if u64::from(segment) >= self.0.fails_at {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
     }
     fn write_at(&mut self, _: u32, _: u64, bytes: &[u8]) -> io::Result<usize> {
         Ok(bytes.len())

@@ -7,8 +7,6 @@
 //! ```
 
 mod device;
-#[path = "loom_world.rs"]
-mod world;
 mod models;
 mod mpsc;
 mod net;
@@ -16,6 +14,8 @@ mod planted;
 mod product;
 mod report;
 mod still_time;
+#[path = "loom_world.rs"]
+mod world;
 
 use models::{MODELS, Model};
 use std::sync::Arc;

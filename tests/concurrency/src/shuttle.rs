@@ -8,8 +8,6 @@
 //! ```
 
 mod device;
-#[path = "shuttle_world.rs"]
-mod world;
 mod models;
 mod mpsc;
 mod net;
@@ -17,6 +15,8 @@ mod planted;
 mod product;
 mod report;
 mod still_time;
+#[path = "shuttle_world.rs"]
+mod world;
 
 use models::{MODELS, Model};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};

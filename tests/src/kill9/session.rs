@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Kernel times in milliseconds; the day runs sixty times as fast as the wall clock, so times that
-/// speak of this machine are sixty times as long. The risk limits are wide enough for many orders, the segments small enough
-/// for more than one a run.
+/// speak of this machine are sixty times as long. The risk limits are wide enough for many orders,
+/// the segments small enough for more than one a run.
 const SETTINGS: &str = "\
 [journal]
 segment_bytes = 524288

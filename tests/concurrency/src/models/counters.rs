@@ -13,11 +13,8 @@ use std::sync::Arc;
 pub fn kill(steps: u64) {
     let map = MmapRaw::zeroed();
     let counters = Arc::new(Counters::of(map.clone()));
-    let mut driver = Driver {
-        s: Parts { counters, outbox: Outbox::default() },
-        killed: false,
-        now: RecvTs(1),
-    };
+    let mut driver =
+        Driver { s: Parts { counters, outbox: Outbox::default() }, killed: false, now: RecvTs(1) };
     let people: Vec<_> = (0..2)
         .map(|_| {
             let theirs = Counters::of(map.clone());

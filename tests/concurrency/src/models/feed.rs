@@ -46,7 +46,10 @@ impl EventSource for Rows {
     }
 }
 
-fn feed(count: u64, overload: Overload) -> (Arc<PumpShared>, Consumer<MarketEvent>, JoinHandle<()>) {
+fn feed(
+    count: u64,
+    overload: Overload,
+) -> (Arc<PumpShared>, Consumer<MarketEvent>, JoinHandle<()>) {
     let (ring, out) = RingBuffer::new(RING);
     let shared = Arc::new(PumpShared::default());
     let inner = Arc::clone(&shared);

@@ -5,21 +5,18 @@ use crate::net::{self, Net, Script};
 use crate::product::link::{Read, Transport};
 use crate::product::socket::{LinkAddress, SocketOptions, SocketTransport};
 use crate::world::thread::yield_now;
+use ijk_core::RecvTs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use ijk_core::RecvTs;
 
 const NOW: RecvTs = RecvTs(0);
 const BYTES: [&[u8]; 4] = [&[10, 11], &[20, 21], &[30, 31], &[40, 41]];
 
 fn start(script: &[Script]) -> (Arc<Net>, SocketTransport) {
     let net = net::insert(script);
-    let options = SocketOptions {
-        backoff_min: Duration::ZERO,
-        backoff_max: Duration::ZERO,
-        ring_bytes: 2,
-    };
+    let options =
+        SocketOptions { backoff_min: Duration::ZERO, backoff_max: Duration::ZERO, ring_bytes: 2 };
     let address = LinkAddress::Unix(PathBuf::new());
     let transport = SocketTransport::start(address, options).unwrap();
     (net, transport)
@@ -73,7 +70,10 @@ fn check_got(net: &Net) {
 pub fn venue_breaks(breaks: u64) {
     let breaks = breaks as usize;
     let script: Vec<Script> = (0..=breaks)
-        .map(|c| Script { deliver: &BYTES[c][..1 + usize::from(c < breaks && breaks > 1)], breaks: c < breaks })
+        .map(|c| Script {
+            deliver: &BYTES[c][..1 + usize::from(c < breaks && breaks > 1)],
+            breaks: c < breaks,
+        })
         .collect();
     let (net, mut t) = start(&script);
     let mut seen = Seen::default();
