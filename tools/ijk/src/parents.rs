@@ -3,7 +3,8 @@
 use crate::exit::Exit;
 use ijk_core::num::parse_decimal_e9;
 use ijk_core::record::{ParentCommand, Urgency};
-use ijk_core::{Instrument, InstrumentId, Qty, RecvTs, Side};
+use ijk_core::{FeedError, FeedErrorKind, Instrument, InstrumentId, Qty, RecvTs, Side};
+use ijk_data::input::show;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -54,11 +55,14 @@ fn read(
         let field = |i: usize| row.get(at[i]).unwrap_or("");
         let parsed = parse(std::array::from_fn(field), line as u32, instruments);
         parents.push(parsed.map_err(|(column, expected)| {
-            let found = row.get(at[column]).unwrap_or("");
-            Exit::data(format!(
-                "{name}:{line}: field '{}': expected {expected}, found '{found}'",
-                COLUMNS[column]
-            ))
+            let found = show(row.get(at[column]).unwrap_or("").as_bytes());
+            FeedError {
+                kind: FeedErrorKind::Field,
+                file: name.to_string(),
+                line,
+                field: COLUMNS[column].to_string(),
+                detail: format!("expected {expected}, found '{found}'"),
+            }
         })?);
     }
     parents.sort_by_key(|p| p.ts);
@@ -164,6 +168,21 @@ mod tests {
             assert_eq!(error.code, crate::exit::DATA);
             let want = format!("p.csv:2: field '{column}': expected ");
             assert!(error.message.starts_with(&want), "{row}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_hostile_field_neither_commands_a_terminal_nor_fills_it() {
+        let long = "b".repeat(100_000);
+        let cases = [
+            ("1,\u{1b}[2J,buy,1,1,urgent".to_string(), r"found '\u{1b}[2J'".to_string()),
+            ("1,GOOG,buy,\u{7},1,urgent".to_string(), r"found '\u{7}'".to_string()),
+            (format!("1,GOOG,{long},1,1,urgent"), format!("found '{}…'", &long[..40])),
+        ];
+        for (row, found) in cases {
+            let error = read("p.csv", format!("{HEAD}{row}\n").as_bytes(), &goog()).unwrap_err();
+            assert!(error.message.ends_with(&found), "{row:.40}: {:?}", error.message);
+            assert!(!error.message.contains(char::is_control), "{:?}", error.message);
         }
     }
 
