@@ -8,7 +8,7 @@
 //! | [`auditor`] | the rules, checked on the wire log, the journal and the broker's books |
 //! | [`faults`] | every kind of fault, its rate drawn per run, its count |
 //! | [`rng`] | the one source of chance |
-//! | [`market`], [`net`], [`disk`], [`ports`] | feed, wire, device, clock of the simulated machine |
+//! | [`market`], [`net`], [`disk`], [`ports`] | feed, wire, device, clock of the machine |
 //! | [`process`] | one start of the real kernel: recovery, session, death |
 //! | [`world`] | one day from its seed to its verdict |
 //! | [`campaign`], [`trace`] | many days; one day told in lines |
