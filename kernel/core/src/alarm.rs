@@ -78,8 +78,8 @@ alarms! {
         "The venue did not answer a request for its account in time, or not completely.",
         "Check the gateway; new orders stay blocked until an answer is complete.";
     DuplicateId = 20, "duplicate_id",
-        "The venue refused an order id as used before.",
-        "Stop; the id floor must be raised over every id the venue has seen.";
+        "The venue has seen an order id that this start was going to use.",
+        "Stop: the folder of the account is lost or an old copy; restore it, or raise `epoch` in its `boot.json` above the one shown.";
     EgressRefused = 21, "egress_refused",
         "The last check before the wire refused what the gate had let pass.",
         "A bug or a broken setting: stop and report it.";

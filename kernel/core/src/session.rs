@@ -83,12 +83,14 @@ pub struct LinkEvent {
     pub kind: LinkKind,
     /// Zero.
     pub reserved: [u8; 7],
+    /// Highest order id that the venue has seen of this account, 0 where it does not say.
+    pub highest_seen: ClientOrderId,
 }
 
 impl LinkEvent {
-    /// Returns the event.
+    /// Returns the event of a venue that does not say which ids it has seen.
     pub const fn new(kind: LinkKind) -> LinkEvent {
-        LinkEvent { kind, reserved: [0; 7] }
+        LinkEvent { kind, reserved: [0; 7], highest_seen: ClientOrderId(0) }
     }
 }
 

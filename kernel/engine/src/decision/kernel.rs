@@ -116,6 +116,8 @@ impl Kernel {
         let mut gate = Gate::new(&config.risk, instruments)?;
         gate.set_client_floor(ClientOrderId(first_id.0 - 1));
         gate.block(RecvTs(0), Block::Recovery);
+        let mut truth = OrderTruth::new(&config.venue, external_venue);
+        truth.set_epoch(if planted(Bug::ReuseIds) { 0 } else { epoch });
         if external_venue {
             gate.block(RecvTs(0), Block::Link);
             gate.block(RecvTs(0), Block::Reconcile);
@@ -127,7 +129,7 @@ impl Kernel {
             sizer: Sizer::new(&config.sizing)?,
             execution,
             gate,
-            truth: OrderTruth::new(&config.venue, external_venue),
+            truth,
             fees: FeeEstimator::new(&config.fees)?,
             intents: IntentBuf::new(),
             counts: RunEnd {

@@ -5,8 +5,8 @@ use super::codec::{self, CodecError, Decoder, Frame, Hello, Welcome};
 use crate::VenueMessage;
 use ijk_core::limits::{INSTRUMENT_COUNT_MAX, OPEN_ORDER_COUNT_MAX};
 use ijk_core::{
-    CancelOrder, ExchTs, ExecId, Instrument, LinkEvent, LinkKind, NewOrder, Px, Qty, ReportKind,
-    SnapshotRequest, Symbol, VenueOrderId, VenueReport,
+    CancelOrder, ClientOrderId, ExchTs, ExecId, Instrument, LinkEvent, LinkKind, NewOrder, Px, Qty,
+    ReportKind, SnapshotRequest, Symbol, VenueOrderId, VenueReport,
 };
 use std::collections::VecDeque;
 
@@ -336,7 +336,10 @@ impl LinkClient {
     }
 
     fn link(&mut self, kind: LinkKind) {
-        self.messages.push_back(VenueMessage::Link(LinkEvent::new(kind)));
+        let seen = self.welcome.filter(|_| kind == LinkKind::Up);
+        let highest_seen = ClientOrderId(seen.map_or(0, |w| w.highest_client_order_id));
+        let event = LinkEvent { highest_seen, ..LinkEvent::new(kind) };
+        self.messages.push_back(VenueMessage::Link(event));
     }
 
     fn give_up(&mut self, error: LinkError) {

@@ -60,6 +60,9 @@ pub struct OrderTruth {
     /// The venue outlives the process, so its account is the truth.
     external: bool,
     link_up: bool,
+    /// Boot epoch of the ids made here; 0 where nobody checks.
+    epoch: u32,
+    sent_any: bool,
     /// Since when nothing was heard of a link that has yet to come up.
     silent_since: Option<RecvTs>,
     told_silent: bool,
@@ -91,6 +94,8 @@ impl OrderTruth {
             effects: Vec::with_capacity(EFFECT_COUNT_TYPICAL),
             external,
             link_up: false,
+            epoch: 0,
+            sent_any: false,
             silent_since: None,
             told_silent: false,
             ack_timeout_ns: ns(config.ack_timeout_ms),
@@ -110,8 +115,15 @@ impl OrderTruth {
         }
     }
 
+    /// Sets the boot epoch, so that ids the venue has seen of it, or of a later one, are noticed:
+    /// the account's folder is lost or an old copy, and ids would come twice.
+    pub fn set_epoch(&mut self, epoch: u32) {
+        self.epoch = epoch;
+    }
+
     /// Notes that an order leaves now.
     pub fn on_sent(&mut self, now: RecvTs, order: &NewOrder) {
+        self.sent_any = true;
         let entry = Entry::new(now, order, self.next_request_id);
         if !self.table.insert(entry) {
             self.alarm(AlarmCode::TableFull, order.instrument, order.client_order_id, 0);
@@ -135,6 +147,7 @@ impl OrderTruth {
                 self.link_up = true;
                 self.told_silent = true;
                 self.account(Block::Link, false);
+                self.check_epoch(event.highest_seen);
                 self.next_request = Some(now);
                 self.on_time(now);
             }
@@ -211,6 +224,16 @@ impl OrderTruth {
             self.pending = Some(Pending { request_id, since: now });
             self.next_request = Some(now.plus_ns(self.interval_ns));
             self.effects.push(Effect::Request(SnapshotRequest { request_id }));
+        }
+    }
+
+    fn check_epoch(&mut self, seen: ClientOrderId) {
+        let later = seen.epoch() > self.epoch;
+        let before_us = seen.epoch() == self.epoch && !self.sent_any;
+        if self.epoch > 0 && !seen.is_foreign() && (later || before_us) {
+            let none = AlarmRecord::NO_INSTRUMENT;
+            self.alarm(AlarmCode::DuplicateId, none, seen, i64::from(seen.epoch()));
+            self.account(Block::Operator, true);
         }
     }
 

@@ -373,3 +373,24 @@ fn an_order_of_ours_that_nobody_remembers_is_counted_and_cancelled() {
     assert!(effects.iter().any(|e| matches!(e, Effect::Cancel(c) if c.client_order_id.0 == 77)));
     assert_eq!(truth.live_count(), 1);
 }
+
+#[test]
+fn ids_that_the_venue_has_seen_are_not_used() {
+    let seen =
+        |id: u64| LinkEvent { highest_seen: ClientOrderId(id), ..LinkEvent::new(LinkKind::Up) };
+    let first = |epoch: u32| ClientOrderId::first_of(epoch).0;
+    let blocked = |own: u32, sent: bool, highest: u64| {
+        let mut truth = OrderTruth::new(&VenueConfig::default(), true);
+        truth.set_epoch(own);
+        if sent {
+            truth.on_sent(RecvTs(1), &order(first(own), Side::Bid, 1));
+        }
+        truth.on_link(RecvTs(2), &seen(highest));
+        drain(&mut truth).contains(&Effect::Account { block: Block::Operator, set: true })
+    };
+    assert!(!blocked(3, false, first(2) + 500), "ids of earlier starts");
+    assert!(blocked(3, false, first(3)), "an id of this start before it sent any");
+    assert!(!blocked(3, true, first(3)), "our own");
+    assert!(blocked(3, true, first(4)), "a later start is, or was, about");
+    assert!(!blocked(3, false, 0), "a venue that does not say");
+}
