@@ -116,7 +116,10 @@ impl Kernel {
             Block::Data => AlarmCode::DataStale,
             Block::Recovery | Block::Reconcile | Block::Link | Block::Operator => return,
         };
-        out.alarm(now, &alarm(now, code, AlarmRecord::NO_INSTRUMENT, ClientOrderId(0), 0));
+        // Before the first record nothing is wrong yet: it has not begun.
+        if now.0 > 0 {
+            out.alarm(now, &alarm(now, code, AlarmRecord::NO_INSTRUMENT, ClientOrderId(0), 0));
+        }
     }
 
     fn set_block(&mut self, now: RecvTs, block: Block, set: bool) {

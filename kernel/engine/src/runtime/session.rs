@@ -14,7 +14,7 @@ use super::wait::{Waiter, pin};
 use crate::decision::{Input, Kernel};
 use ijk_core::config::{RuntimeConfig, VenueConfig};
 use ijk_core::record::{ControlCommand, ControlKind, ParentCommand, RecordKind};
-use ijk_core::{AlarmRecord, CarryItem, MarketEvent, RecvTs};
+use ijk_core::{AlarmRecord, Block, CarryItem, MarketEvent, RecvTs};
 use ijk_risk::TradingState;
 use ijk_venue::{Venue, VenueMessage};
 use rtrb::Producer;
@@ -174,6 +174,11 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
         };
         for item in std::mem::take(&mut driver.s.carry) {
             driver.input(RecordKind::Carry, item.as_bytes(), &Input::Carry(&item));
+        }
+        if external {
+            // Until the first record of the feed there is neither data nor a time to go by.
+            driver.set_block(Block::Data, true);
+            driver.set_block(Block::Clock, true);
         }
         driver
     }

@@ -90,7 +90,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
         self.blocked & block.bit() != 0
     }
 
-    fn set_block(&mut self, block: Block, set: bool) {
+    pub(super) fn set_block(&mut self, block: Block, set: bool) {
         if self.has_block(block) == set {
             return;
         }
