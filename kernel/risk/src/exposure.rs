@@ -32,34 +32,37 @@ impl Gate {
             self.check_short(o, quote, account)?;
             self.check_cash(o, account, priced)?;
         }
-        let before = account.worst_abs_with(o.side, 0).map_err(overflow)?;
-        let after = account.worst_abs_with(o.side, o.qty.0).map_err(overflow)?;
+        let before = account.worst_with(o.side, 0).map_err(overflow)?;
+        let then = account.worst_with(o.side, o.qty.0).map_err(overflow)?;
+        let worst_before = account.worst_abs_with(o.side, 0).map_err(overflow)?;
+        let worst_then = account.worst_abs_with(o.side, o.qty.0).map_err(overflow)?;
         let position_limit = self.limits.position.ok_or(RiskCode::PositionLimit)?;
         let gross_limit = self.limits.gross.ok_or(RiskCode::GrossLimit)?;
         let net_limit = self.limits.net.ok_or(RiskCode::NetLimit)?;
-        if after <= before {
-            // Worst case does not grow. Refusing it would lock a position in that a moved
-            // price has carried over the limit.
+        let (was, is) = if o.side == Side::Bid { (before.0, then.0) } else { (before.1, then.1) };
+        if is.unsigned_abs() <= was.unsigned_abs() {
+            // The worst case on the order's own side does not grow. Refusing it would lock a
+            // position in that a moved price has carried over the limit.
             return Ok(());
         }
         let unit = account.instrument.qty_unit_e9;
         let px = mid.max(priced).0;
-        let own = amount(unit, px, after).map_err(overflow)?;
-        if own > position_limit {
+        // The side that grows is judged by itself, the sums by the worse of both sides.
+        if amount(unit, px, is).map_err(overflow)?.abs() > position_limit {
             return Err(RiskCode::PositionLimit);
         }
+        let own = amount(unit, px, worst_then).map_err(overflow)?;
         let others = self.others(o, account.rules.sector).map_err(overflow)?;
-        if own.checked_add(others.gross).ok_or(RiskCode::Overflow)? > gross_limit {
+        let grows = worst_then > worst_before;
+        if grows && own.checked_add(others.gross).ok_or(RiskCode::Overflow)? > gross_limit {
             return Err(RiskCode::GrossLimit);
         }
-        let (long, short) = account.worst_with(o.side, o.qty.0).map_err(overflow)?;
-        let reach = if o.side == Side::Bid { long } else { short };
-        let net = amount(unit, px, reach).map_err(overflow)?.checked_add(others.net);
+        let net = amount(unit, px, is).map_err(overflow)?.checked_add(others.net);
         let net = net.ok_or(RiskCode::Overflow)? * i128::from(o.side.sign());
         if net > net_limit {
             return Err(RiskCode::NetLimit);
         }
-        if !self.limits.sectors_on {
+        if !grows || !self.limits.sectors_on {
             return Ok(());
         }
         account.rules.sector.ok_or(RiskCode::SectorUnknown)?;

@@ -72,9 +72,14 @@ impl Oracle {
             (gross.is_none(), RiskCode::GrossLimit),
             (net.is_none(), RiskCode::NetLimit),
         ])?;
-        if after <= long.abs().max(short.abs()) {
+        let (was, is) = match o.side {
+            Side::Bid => (long.abs(), then_long.abs()),
+            Side::Ask => (short.abs(), then_short.abs()),
+        };
+        if is <= was {
             return Ok(());
         }
+        let sums_grow = after > long.abs().max(short.abs());
         let px = mid.max(priced) * self.unit(own);
         let others = || (0..self.instruments.len()).filter(|i| *i != own);
         let marked = |i: usize| self.mark(i).unwrap_or(0) * self.unit(i);
@@ -93,12 +98,12 @@ impl Oracle {
             }
         };
         first(&[
-            (position.is_none_or(|l| after * px > l), RiskCode::PositionLimit),
-            (gross.is_none_or(|l| all > l), RiskCode::GrossLimit),
+            (position.is_none_or(|l| is * px > l), RiskCode::PositionLimit),
+            (sums_grow && gross.is_none_or(|l| all > l), RiskCode::GrossLimit),
             (net.is_none_or(|l| reach > l), RiskCode::NetLimit),
         ])?;
         let sectors = &self.configs[0].sector;
-        if sectors.is_empty() {
+        if !sums_grow || sectors.is_empty() {
             return Ok(());
         }
         let sector = |i: usize| sectors.get(self.instruments[i].symbol.as_str());

@@ -212,25 +212,30 @@ impl Pair {
         Ok(())
     }
 
-    /// The law: after an accepted order that adds to the worst case no exposure limit is passed.
+    /// The law: after an accepted order that adds to the worst case on its own side no exposure
+    /// limit is passed.
     fn limits_hold(&self, o: &NewOrder, mid: Px) -> Result<(), String> {
         let index = o.instrument.index();
         let (long, short) = self.gate.worst_case_position(o.instrument);
         let after = long.abs().max(short.abs());
-        let before = match o.side {
-            Side::Bid => (long - o.qty.0).abs().max(short.abs()),
-            Side::Ask => (short + o.qty.0).abs().max(long.abs()),
+        let (before, grown) = match o.side {
+            Side::Bid => ((long - o.qty.0).abs(), long.abs()),
+            Side::Ask => ((short + o.qty.0).abs(), short.abs()),
         };
         let i = self.instruments[index];
-        let value = i.notional(mid, Qty(after));
+        let value = i.notional(mid, Qty(grown));
         let position_max = self.config.max_position_notional_usd;
         let gross_max = self.config.max_gross_notional_usd;
+        let sums_grew = match o.side {
+            Side::Bid => after > before.max(short.abs()),
+            Side::Ask => after > before.max(long.abs()),
+        };
         let passed = value > position_max * (1.0 + 1e-9)
-            || self.gate.gross_exposure_usd() > gross_max * (1.0 + 1e-9);
-        if after > before && passed {
+            || sums_grew && self.gate.gross_exposure_usd() > gross_max * (1.0 + 1e-9);
+        if grown > before && passed {
             let gross = self.gate.gross_exposure_usd();
             return Err(format!(
-                "worst case {before} to {after}: value {value} of {position_max}, gross {gross} of \
+                "worst case of the side {before} to {grown}: value {value} of {position_max}, gross {gross} of \
                  {gross_max} after {o:?}"
             ));
         }

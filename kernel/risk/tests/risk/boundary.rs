@@ -136,6 +136,21 @@ fn working_orders_of_both_sides_count_apart() {
 }
 
 #[test]
+fn a_side_over_the_limit_does_not_open_the_other() {
+    let c = RiskConfig { max_position_notional_usd: 10_000.0, ..wide() };
+    let got = [99, 100, 101].map(|qty| {
+        let mut rig = Rig::new(&c);
+        // An order of the account that nobody here sent: far over the limit, on the buy side.
+        let stray = rig.order(Side::Bid, 500, dollars(99));
+        rig.gate.adopt_order(&stray, stray.qty).unwrap();
+        rig.wait(10);
+        let order = rig.order(Side::Ask, qty, dollars(100));
+        rig.check(order).map(|_| ())
+    });
+    assert_eq!(got, [Ok(()), Ok(()), Err(RiskCode::PositionLimit)]);
+}
+
+#[test]
 fn gross_adds_up_instruments() {
     let c = RiskConfig { max_gross_notional_usd: 20_000.0, ..wide() };
     let got = [99, 100, 101].map(|qty| {
