@@ -79,7 +79,7 @@ alarms! {
         "Check the gateway; new orders stay blocked until an answer is complete.";
     DuplicateId = 20, "duplicate_id",
         "The venue has seen an order id that this start was going to use.",
-        "Stop: the folder of the account is lost or an old copy; restore it, or raise `epoch` in its `boot.json` above the one shown.";
+        "Stop; restore the account's folder, or raise the epoch in its `boot.json`.";
     EgressRefused = 21, "egress_refused",
         "The last check before the wire refused what the gate had let pass.",
         "A bug or a broken setting: stop and report it.";

@@ -235,8 +235,8 @@ impl Pair {
         if grown > before && passed {
             let gross = self.gate.gross_exposure_usd();
             return Err(format!(
-                "worst case of the side {before} to {grown}: value {value} of {position_max}, gross {gross} of \
-                 {gross_max} after {o:?}"
+                "worst case of the side {before} to {grown}: value {value} of {position_max}, \
+                 gross {gross} of {gross_max} after {o:?}"
             ));
         }
         Ok(())
