@@ -358,8 +358,7 @@ impl OrderTruth {
         entry.state = State::Unknown;
         let entry = *entry;
         if planted(Bug::UnknownRejected) && !entry.arrived {
-            self.table.end(at);
-            return self.deliver(&entry, blank(&entry, ReportKind::Reject));
+            self.deliver(&entry, blank(&entry, ReportKind::Reject));
         }
         self.fate(&entry, Fate::Unknown);
         self.alarm(AlarmCode::OrderUnknown, entry.instrument, entry.id, entry.leaves());
