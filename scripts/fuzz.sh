@@ -21,6 +21,8 @@ if [[ ! $seconds =~ ^[1-9][0-9]*$ ]]; then
     exit 2
 fi
 fuzz=tests/fuzz
+# The binaries are looked for there, whatever the caller builds into.
+export CARGO_TARGET_DIR=$PWD/$fuzz/target
 # Takes the sanitizer's flags on a stable toolchain.
 export RUSTC_BOOTSTRAP=1
 # Rust's own statics look like doubly defined ones to the sanitizer.
