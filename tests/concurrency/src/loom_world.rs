@@ -26,8 +26,16 @@ pub mod thread {
         WAITS.with(Cell::get) >= 2
     }
 
+    /// Waits of a thread up to which its orders are gone through. Loom may let two waiting threads
+    /// run for ever while a third, ready, is left out: that tree has no end. After so many waits
+    /// the threads take fair turns, and the execution ends.
+    const WAITS_MAX: u32 = 20;
+
     pub fn yield_now() {
-        WAITS.with(|waits| waits.set(waits.get() + 1));
+        let waits = WAITS.with(|waits| waits.replace(waits.get() + 1));
+        if waits >= WAITS_MAX {
+            loom::skip_branch();
+        }
         loom::thread::yield_now();
     }
 
