@@ -5,6 +5,7 @@ pub mod canaries;
 pub mod kill9;
 pub mod ledger;
 pub mod sim;
+pub mod time_server;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -401,6 +401,12 @@ pub struct VenueConfig {
     pub feed_silence_max_ms: u64,
     /// A jump of the clock by this much between two looks blocks new orders, milliseconds.
     pub clock_step_max_ms: u64,
+    /// Time server (SNTP) that the machine's clock is compared with, HOST:PORT. New orders wait
+    /// for its first answer.
+    pub time_server: String,
+    /// Time between two comparisons of the clock, milliseconds; after three without an answer
+    /// the offset is unknown and new orders are blocked.
+    pub time_interval_ms: u64,
 }
 
 impl Default for VenueConfig {
@@ -415,6 +421,8 @@ impl Default for VenueConfig {
             heartbeat_ms: 1_000,
             feed_silence_max_ms: 2_000,
             clock_step_max_ms: 50,
+            time_server: "pool.ntp.org:123".to_string(),
+            time_interval_ms: 16_000,
         }
     }
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alarm;
+pub mod condition;
 pub mod config;
 pub mod event;
 pub mod features;
@@ -20,6 +21,7 @@ pub mod session;
 pub mod time;
 
 pub use alarm::AlarmCode;
+pub use condition::{Condition, ConditionKind};
 pub use config::Config;
 pub use event::{EventKind, MarketEvent, RowFlags};
 pub use feed::{DepthKind, EventSource, FeedError, FeedErrorKind, RepairCounts};

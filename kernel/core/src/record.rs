@@ -31,6 +31,10 @@ pub enum RecordKind {
     Snapshot = 7,
     /// Input: a [`crate::CarryItem`], what an earlier run left.
     Carry = 8,
+    /// Input: a [`crate::Condition`], what somebody outside knows.
+    Condition = 9,
+    /// Input: JSON text of a [`crate::config::RiskConfig`]; what is stricter in it holds from here.
+    Limits = 10,
     /// Output: a [`DecisionRecord`].
     Decision = 16,
     /// Output: a [`crate::NewOrder`] that passed the gate and left.
@@ -69,6 +73,8 @@ impl RecordKind {
                 | RecordKind::Link
                 | RecordKind::Snapshot
                 | RecordKind::Carry
+                | RecordKind::Condition
+                | RecordKind::Limits
         )
     }
 

@@ -11,7 +11,7 @@ use ijk_core::limits::{OPEN_ORDER_COUNT_MAX, PARENT_COUNT_MAX};
 use ijk_core::num::E9;
 use ijk_core::record::ParentRecord;
 use ijk_core::{
-    CancelOrder, ClientOrderId, Instrument, InstrumentId, NewOrder, ParentId, Qty, RecvTs,
+    CancelOrder, ClientOrderId, Instrument, InstrumentId, NewOrder, ParentId, Qty, RecvTs, Side,
 };
 
 /// Places for parents: the living and as many ended ones, kept for late reports.
@@ -194,6 +194,18 @@ impl ExecutionEngine {
         self.stopped = true;
         for slot in 0..PARENT_SLOT_COUNT {
             if let Some(p) = self.parents[slot].as_ref().filter(|p| p.alive) {
+                self.stop_parent(p.record.parent_id, out);
+            }
+        }
+    }
+
+    /// Stops the parents of one instrument and side. As [`ExecutionEngine::stop_all`], but new
+    /// ones may start.
+    pub fn stop_side(&mut self, instrument: InstrumentId, side: Side, out: &mut IntentBuf) {
+        for slot in 0..PARENT_SLOT_COUNT {
+            let own =
+                |p: &&Parent| p.alive && p.record.instrument == instrument && p.record.side == side;
+            if let Some(p) = self.parents[slot].as_ref().filter(own) {
                 self.stop_parent(p.record.parent_id, out);
             }
         }

@@ -8,7 +8,7 @@ use ijk_core::record::{
     ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RecordKind, RefusalRecord, RunEnd,
 };
 use ijk_core::{
-    AlarmRecord, CancelOrder, CarryItem, FateRecord, LinkEvent, MarketEvent, NewOrder,
+    AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, LinkEvent, MarketEvent, NewOrder,
     SnapshotItem, SnapshotRequest, VenueReport,
 };
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
@@ -44,6 +44,7 @@ records! {
     LinkEvent => Link,
     SnapshotItem => Snapshot,
     CarryItem => Carry,
+    Condition => Condition,
     SnapshotRequest => Request,
     AlarmRecord => Alarm,
     FateRecord => Fate,

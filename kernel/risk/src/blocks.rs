@@ -78,7 +78,7 @@ impl Gate {
 
     /// Returns the reasons that stand, as a set of [`Block::bit`]s. A new gate has none.
     pub fn blocks(&self) -> u8 {
-        self.blocks
+        if self.clock_off { self.blocks | Block::Clock.bit() } else { self.blocks }
     }
 
     /// Forbids new orders of one instrument for one reason. An unknown instrument is ignored.
@@ -109,7 +109,8 @@ impl Gate {
         if bug!(BlockIgnored) {
             return Ok(());
         }
-        match Block::ALL.iter().find(|b| self.blocks & b.bit() != 0) {
+        let blocks = self.blocks();
+        match Block::ALL.iter().find(|b| blocks & b.bit() != 0) {
             Some(block) => Err(RiskCode::of_block(*block)),
             None if self.market_wide_level > 0 => Err(RiskCode::MarketWideHalt),
             None => Ok(()),

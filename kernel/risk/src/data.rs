@@ -5,7 +5,7 @@ use crate::gate::{Gate, Quote};
 use crate::limits::COLLAR_UNITS_PER_ONE;
 use crate::watch::{SIGMA_ALPHA, SIGMA_WARM_UP, Watch};
 use ijk_core::num::E9;
-use ijk_core::{AlarmCode, Block, InstrumentId, Px, RecvTs};
+use ijk_core::{AlarmCode, InstrumentId, Px, RecvTs};
 
 /// State of an instrument's market, as the venue or the feed says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,32 +137,24 @@ impl Gate {
 
     /// Takes the clock's offset from true time in nanoseconds, `None` where nobody knows it.
     /// Beyond `clock_block_ms`, or unknown, new orders are blocked until it is back within
-    /// `clock_warn_ms`.
+    /// `clock_warn_ms`. It is a reason of its own beside a [`ijk_core::Block::Clock`] from elsewhere
+    /// (a step): lifting one leaves the other.
     pub fn on_clock_offset(&mut self, now: RecvTs, offset_ns: Option<i64>) {
         self.see_time(now);
         let off = offset_ns.map_or(u64::MAX, i64::unsigned_abs);
-        let was_blocked = self.blocks & Block::Clock.bit() != 0;
         if off > self.limits.clock_warn_ns {
             self.alarm_account(AlarmCode::ClockOff, offset_ns.unwrap_or(i64::MAX));
         }
         if off > self.limits.clock_block_ns {
-            self.block(now, Block::Clock);
-        } else if was_blocked && off <= self.limits.clock_warn_ns {
-            self.unblock(now, Block::Clock);
+            self.clock_off = true;
+        } else if off <= self.limits.clock_warn_ns {
+            self.clock_off = false;
         }
     }
 
-    /// Whether the whole feed has been silent for longer than the settings allow. The first call
-    /// that sees it raises an alarm; the caller cancels what rests, and never liquidates.
-    pub fn is_feed_silent(&mut self, now: RecvTs) -> bool {
-        self.see_time(now);
-        let silent = now.since_ns(self.feed_last) > self.limits.feed_heartbeat_ns;
-        if silent && !self.feed_alarmed {
-            self.feed_alarmed = true;
-            let ns = i64::try_from(now.since_ns(self.feed_last)).unwrap_or(i64::MAX);
-            self.alarm_account(AlarmCode::DataStale, ns);
-        }
-        silent
+    /// Blocks new orders until the clock's offset from true time is told for the first time.
+    pub fn require_clock_offset(&mut self) {
+        self.clock_off = true;
     }
 
     /// Whether the instrument's session ends so soon that positions are to be closed.
@@ -173,7 +165,6 @@ impl Gate {
 
     pub(crate) fn hear_feed(&mut self, now: RecvTs) {
         self.feed_last = self.feed_last.max(now);
-        self.feed_alarmed = false;
     }
 }
 

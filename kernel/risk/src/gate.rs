@@ -68,7 +68,8 @@ pub struct Gate {
     pub(crate) now: RecvTs,
     /// When the feed last said anything.
     pub(crate) feed_last: RecvTs,
-    pub(crate) feed_alarmed: bool,
+    /// The clock is too far from true time, or nobody knows how far.
+    pub(crate) clock_off: bool,
     /// Sum of the accounts' profits, money units.
     pub(crate) profit: i128,
     pub(crate) peak: i128,
@@ -111,7 +112,7 @@ impl Gate {
             client_id_max: 0,
             now: RecvTs(0),
             feed_last: RecvTs(0),
-            feed_alarmed: false,
+            clock_off: false,
             profit: 0,
             peak: 0,
             drawdown_max: 0,

@@ -128,17 +128,13 @@ pub struct Finished {
 }
 
 impl<S> Writer<S> {
-    pub fn resume(
-        storage: S,
-        options: WriterOptions,
-        recovered: &Recovered,
-    ) -> Result<Writer<S>, JournalError> {
+    pub fn begin(storage: S, options: WriterOptions) -> Result<Writer<S>, JournalError> {
         Ok(Writer {
             _storage: storage,
             device: current(),
             durability: options.durability,
-            appended: recovered.next_seq,
-            committed: recovered.next_seq,
+            appended: 0,
+            committed: 0,
             commits: 0,
         })
     }
@@ -206,12 +202,4 @@ impl MmapOptions {
     pub fn map_raw(self, _: &std::fs::File) -> io::Result<MmapRaw> {
         Ok(MmapRaw::zeroed())
     }
-}
-
-/// Recovery is no business of threads.
-pub fn recover<S>(
-    _: &mut S,
-    _: impl FnMut(&Frame<'_>) -> Result<(), JournalError>,
-) -> Result<Recovered, JournalError> {
-    Ok(Recovered::default())
 }

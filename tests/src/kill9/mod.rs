@@ -9,8 +9,8 @@
 pub mod broker;
 mod check;
 mod journal;
-mod processes;
-mod session;
+pub mod processes;
+pub mod session;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -42,7 +42,11 @@ fn build(package: &str, name: &str) -> PathBuf {
 pub struct Process(Child);
 
 impl Process {
-    fn spawn(command: &mut Command, log: &Path) -> Result<Process, String> {
+    /// Starts a command that writes its errors to `log`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn spawn(command: &mut Command, log: &Path) -> Result<Process, String> {
         let log = File::options().create(true).append(true).open(log);
         let log = log.map_err(|e| format!("a log: {e}"))?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

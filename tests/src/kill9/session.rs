@@ -80,6 +80,16 @@ struct Session<'a> {
     parents: u64,
 }
 
+/// Writes the settings of these runs to `settings.toml`, with a time server of this process.
+///
+/// # Errors
+/// What the system says.
+pub fn write_settings(folder: &Path) -> std::io::Result<()> {
+    let server = crate::time_server::start()?;
+    let with_time = format!("[venue]\ntime_server = \"{server}\"\n");
+    std::fs::write(folder.join("settings.toml"), SETTINGS.replacen("[venue]\n", &with_time, 1))
+}
+
 /// Runs `cycles` cycles in `folder`, lets a last run finish, and judges.
 ///
 /// # Errors
@@ -93,7 +103,7 @@ pub fn run(
 ) -> Result<(), String> {
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder.join("runs")).map_err(|e| e.to_string())?;
-    std::fs::write(folder.join("settings.toml"), SETTINGS).map_err(|e| e.to_string())?;
+    write_settings(folder).map_err(|e| e.to_string())?;
     let mut s = Session {
         binaries,
         folder,

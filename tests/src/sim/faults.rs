@@ -122,6 +122,9 @@ faults! {
     Kill = "kill", Process, 300, "The kill switch is pulled.";
     ClockStep = "clock_step", Clock, 1_500, "The clock jumps, forwards or backwards.";
     ClockJitter = "clock_jitter", Clock, 20_000, "The clock stumbles by milliseconds.";
+    TimeServerLost = "time_server_lost", Clock, 2_000,
+        "Nobody knows how far the clock is from true time.";
+    TimeOff = "time_off", Clock, 2_000, "The clock is far from true time, says the time server.";
     FeedGap = "feed_gap", Feed, 5_000, "Market messages are lost, and the feed says so.";
     FeedSilentGap = "feed_silent_gap", Feed, 20_000, "Market messages are lost in silence.";
     FeedFreeze = "feed_freeze", Feed, 2_000, "The feed falls silent for seconds.";
@@ -129,6 +132,8 @@ faults! {
     FeedEmpty = "feed_empty", Feed, 8_000, "One side of the book is empty.";
     FeedJump = "feed_jump", Feed, 2_000, "The price jumps without a trade.";
     FeedHalt = "feed_halt", Feed, 800, "Trading is halted and resumes.";
+    Hold = "hold", Process, 1_500, "A person holds trading back for a while.";
+    LimitsLowered = "limits_lowered", Process, 1_000, "A person lowers the limits.";
     Burst = "burst", Load, 4_000, "Hundreds of records at once.";
 }
 

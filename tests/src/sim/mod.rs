@@ -9,6 +9,7 @@
 //! | [`faults`] | every kind of fault, its rate drawn per run, its count |
 //! | [`rng`] | the one source of chance |
 //! | [`market`], [`net`], [`disk`], [`ports`] | feed, wire, device, clock of the machine |
+//! | [`desk`] | time server and person beside the kernel |
 //! | [`process`] | one start of the real kernel: recovery, session, death |
 //! | [`world`] | one day from its seed to its verdict |
 //! | [`campaign`], [`trace`] | many days; one day told in lines |
@@ -16,6 +17,7 @@
 pub mod auditor;
 pub mod broker;
 pub mod campaign;
+pub mod desk;
 pub mod disk;
 pub mod faults;
 pub mod market;

@@ -2,6 +2,7 @@
 //! many ways. The steps of a start are those of the live command.
 
 use super::auditor::{Rule, What};
+use super::desk::Desk;
 use super::disk::{Disk, SharedDisk};
 use super::faults::{Chaos, Fault};
 use super::net::{Net, Wire};
@@ -13,12 +14,14 @@ use ijk_core::{CarryItem, DepthKind, Instrument, InstrumentId, RecvTs};
 use ijk_engine::decision::recovery::{Recovery, Trace, nothing_to_carry};
 use ijk_engine::decision::{Kernel, KernelParts};
 use ijk_engine::runtime::counters::Counters;
+use ijk_engine::runtime::desk::{DESK_SLOTS, DeskOrder};
 use ijk_engine::runtime::outbox::Outbox;
 use ijk_engine::runtime::pump::PumpShared;
 use ijk_engine::runtime::session::{Driver, Session, Step};
 use ijk_journal::{Durability, Frame, JournalError, Writer, WriterOptions, recover};
 use ijk_risk::TradingState;
 use ijk_venue::link::{LinkSettings, LinkVenue};
+use rtrb::Producer;
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
@@ -34,6 +37,8 @@ pub struct Machine {
     pub disk_chaos: Rc<RefCell<Chaos>>,
     /// Faults of the process.
     pub chaos: Chaos,
+    /// Time server and person.
+    pub desk: Desk,
     /// Settings.
     pub config: Config,
     /// Instruments.
@@ -68,6 +73,7 @@ pub struct Process {
     /// The way of market records to it.
     pub feed: Rc<RefCell<FeedQueue>>,
     counters: Arc<Counters>,
+    desk: Producer<DeskOrder>,
 }
 
 /// What a process says of itself.
@@ -112,7 +118,12 @@ impl Machine {
         if self.latched {
             counters.request_kill();
         }
-        let session = self.session(parents, carry, &journal, &feed, &counters);
+        let (mut desk, heard) = rtrb::RingBuffer::new(DESK_SLOTS);
+        self.desk.process_started();
+        let now = self.scene.borrow().now;
+        self.desk.speak(now, &self.config.risk, &mut desk);
+        let mut session = self.session(parents, carry, &journal, &feed, &counters);
+        session.desk = Some(heard);
         let driver = Driver::new(session);
         // The run's journal holds everything before it: from here on it is the one to recover.
         if self.chaos.strikes(Fault::CrashInFlight) {
@@ -128,7 +139,7 @@ impl Machine {
         self.last_epoch = self.epoch;
         let now = self.scene.borrow().now;
         self.net.borrow_mut().process_started(now);
-        Some(Process { driver, journal, disk, feed, counters })
+        Some(Process { driver, journal, disk, feed, counters, desk })
     }
 
     fn session(
@@ -167,6 +178,7 @@ impl Machine {
             clock: SimClock(Rc::clone(&self.scene)),
             carry,
             alarms: None,
+            desk: None,
             counters: Arc::clone(counters),
             pump: Arc::new(PumpShared::default()),
             parents: parents.iter().filter(|p| p.ts.0 > clock).copied().collect(),
@@ -243,6 +255,11 @@ impl Process {
     /// Returns by how much the kernel's time is ahead of its clock: it never runs backwards.
     pub fn lag_ns(&self, scene: &Shared) -> u64 {
         self.driver.now().0.saturating_sub(scene.borrow().clock())
+    }
+
+    /// Lets time server and person say what they have to say.
+    pub fn hear(&mut self, desk: &mut Desk, now: u64, config: &Config) {
+        desk.speak(now, &config.risk, &mut self.desk);
     }
 
     /// Pulls the kill switch.

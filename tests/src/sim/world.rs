@@ -5,6 +5,7 @@ use super::auditor::{Auditor, BookedExecution, BookedOrder, Closing, Limits, Vio
 use super::auditor::{Rule, What};
 use super::broker::books::Status;
 use super::broker::{Broker, MS, sixteen};
+use super::desk::Desk;
 use super::faults::{Chaos, Fault, Plan};
 use super::market::{Market, START_PX, TICK, Truth};
 use super::net::Net;
@@ -134,6 +135,7 @@ fn draw_config(rng: &mut Rng) -> Config {
     r.halt_mismatches = if rng.chance(200_000) { 2 } else { 100_000 };
     r.quote_max_age_ms = 2_000;
     r.feed_heartbeat_ms = 2_000;
+    r.luld_bands = rng.chance(300_000);
     let v = &mut config.venue;
     v.ack_timeout_ms = rng.range(200, 1_500);
     v.snapshot_timeout_ms = rng.range(500, 2_000);
@@ -203,6 +205,7 @@ impl World {
             net: Net::new(&scene, chaos(10)),
             disk_chaos: Rc::new(RefCell::new(chaos(11))),
             chaos: chaos(12),
+            desk: Desk::new(chaos(14)),
             instruments: SYMBOLS[..count].iter().map(symbol).collect(),
             account: sixteen(ACCOUNT),
             epoch: 0,
@@ -319,6 +322,9 @@ impl World {
     /// Faults of wire, machine and process.
     fn strike_machine(&mut self, now: u64) {
         self.strike_net(now);
+        if let Some(process) = &mut self.process {
+            process.hear(&mut self.machine.desk, now, &self.machine.config);
+        }
         let chaos = &mut self.machine.chaos;
         if chaos.strikes(Fault::ClockStep) {
             let far = chaos.rng.log_range(60 * MS, 20 * S) as i64;
@@ -446,6 +452,7 @@ impl World {
         self.machine.net.borrow_mut().chaos.calm();
         self.machine.disk_chaos.borrow_mut().calm();
         self.machine.chaos.calm();
+        self.machine.desk.chaos.calm();
     }
 
     fn claim(&self) -> Option<Claim> {
@@ -483,6 +490,7 @@ impl World {
             disk.counts(),
             self.market.chaos.counts(),
             self.machine.chaos.counts(),
+            self.machine.desk.chaos.counts(),
         ] {
             faults.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
         }

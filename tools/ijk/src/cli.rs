@@ -48,6 +48,22 @@ pub enum Command {
     /// Stops all trading: asks the running kernel, and latches so that none starts again.
     #[command(after_help = "Examples:\n  ijk kill\n  ijk kill --clear")]
     Kill(KillArgs),
+    /// Lets a running kernel send new orders again.
+    #[command(after_help = "Example:\n  ijk arm")]
+    Arm(OptRunArgs),
+    /// Keeps a running kernel from sending new orders, and cancels what rests.
+    #[command(after_help = "Example:\n  ijk disarm runs/latest")]
+    Disarm(OptRunArgs),
+    /// Lowers limits of a running kernel at once; what is wider in the file changes nothing.
+    #[command(after_help = "Example:\n  ijk tighten stricter.toml")]
+    Tighten(TightenArgs),
+    /// Tells a running kernel what no feed tells.
+    #[command(after_help = "Examples:\n  ijk tell market-resumed\n  ijk tell short-sales GOOG \
+        restricted")]
+    Tell(TellArgs),
+    /// Cancels what a dead kernel left working at its venue, and confirms it.
+    #[command(after_help = "Example:\n  ijk cancel-all --state runs/account")]
+    CancelAll(CancelAllArgs),
     /// Checks what this machine allows: clocks, io_uring, cores, limits, gateway.
     #[command(after_help = "Example:\n  ijk doctor")]
     Doctor(DoctorArgs),
@@ -165,6 +181,9 @@ pub struct LiveArgs {
     /// Parent orders to execute: ts,symbol,side,qty,horizon_s,urgency.
     #[arg(long, value_name = "FILE.csv")]
     pub parents: Option<PathBuf>,
+    /// Starts disarmed: no order leaves before 'ijk arm'.
+    #[arg(long)]
+    pub hold: bool,
     /// Replaces the folder of an earlier run.
     #[arg(long)]
     pub force: bool,
@@ -198,6 +217,71 @@ pub struct KillArgs {
     /// Takes the latch away, so that the kernel may start again.
     #[arg(long)]
     pub clear: bool,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TightenArgs {
+    /// Settings file (TOML); only its `[risk]` table matters.
+    pub file: PathBuf,
+    /// Folder of the run; default runs/latest.
+    #[arg(long)]
+    pub run: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TellArgs {
+    #[command(subcommand)]
+    pub what: TellCommand,
+    /// Folder of the run; default runs/latest.
+    #[arg(long, global = true)]
+    pub run: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TellCommand {
+    /// Trading resumed after a market-wide halt.
+    MarketResumed,
+    /// Short sales of a symbol are restricted, or free again.
+    ShortSales {
+        /// Symbol of the feed.
+        symbol: String,
+        /// What they are.
+        state: ShortSales,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ShortSales {
+    Restricted,
+    Free,
+}
+
+impl ShortSales {
+    pub fn is_restricted(self) -> bool {
+        self == ShortSales::Restricted
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct CancelAllArgs {
+    /// Folder of the account. Default: runs/account.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Venue, where it is not the one of the last run: link:HOST:PORT or link:unix:PATH.
+    #[arg(long)]
+    pub venue: Option<String>,
+    /// Folder of the run that this is; must not exist. Default: runs/TIME-cancel.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod desk;
 mod exit;
 mod feeds;
 mod files;
@@ -15,6 +16,7 @@ mod settings;
 mod state_dir;
 mod system;
 mod table;
+mod time_watch;
 mod weights;
 
 use clap::Parser;
@@ -54,6 +56,11 @@ fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
         Command::Status(args) => commands::status::status(&args),
         Command::Stat(args) => commands::status::stat(&args),
         Command::Kill(args) => commands::kill::run(&args),
+        Command::Arm(args) => commands::desk::hold(&args, false),
+        Command::Disarm(args) => commands::desk::hold(&args, true),
+        Command::Tighten(args) => commands::desk::tighten(&args),
+        Command::Tell(args) => commands::desk::tell(&args),
+        Command::CancelAll(args) => commands::live::cancel_all::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Config(ConfigCommand::Check { file, venue, json }) => {
             commands::config::check(file.as_deref(), &venue, json)

@@ -19,18 +19,7 @@ pub fn recover(state: &mut StateDir, instruments: &[Instrument]) -> Result<Vec<C
     let Some(run) = state.run().map(Path::to_path_buf) else {
         return Ok(nothing_to_carry());
     };
-    let unsafe_to_start = |e: JournalError| {
-        Exit::new(exit::UNSAFE, format!("{}: {e}; what was sent is not known", run.display()))
-    };
-    let dir = RunDir::open(&run).map_err(|e| Exit::new(exit::UNSAFE, e.message))?;
-    let mut reader =
-        Reader::open(&dir.journal(), RecoveryMode::TornTail).map_err(unsafe_to_start)?;
-    let header = Header::read(&mut reader)?;
-    let mut recovery = Recovery::new(&header.config, &header.instruments, header.parents_id)
-        .map_err(|e| Exit::new(exit::UNSAFE, e))?;
-    while let Some(frame) = reader.next().map_err(unsafe_to_start)? {
-        feed(&mut recovery, &frame).map_err(unsafe_to_start)?;
-    }
+    let (header, recovery) = read(&run)?;
     if recovery.was_killed() && state.latch(header.epoch)? {
         std::fs::create_dir_all(RUNS)
             .and_then(|()| std::fs::write(KILL_LATCH, b"the last run was killed\n"))
@@ -40,6 +29,56 @@ pub fn recover(state: &mut StateDir, instruments: &[Instrument]) -> Result<Vec<C
             format!("{}: the run was killed; 'ijk kill --clear' re-arms", run.display()),
         ));
     }
+    move_all(recovery, &header, instruments)
+}
+
+/// As [`recover`], for a run that only cancels: a kill does not stop it.
+///
+/// # Errors
+/// As [`recover`].
+pub fn left_by_last_run(
+    state: &StateDir,
+    instruments: &[Instrument],
+) -> Result<Vec<CarryItem>, Exit> {
+    let Some(run) = state.run() else { return Ok(nothing_to_carry()) };
+    let (header, recovery) = read(run)?;
+    move_all(recovery, &header, instruments)
+}
+
+/// Reads the header of a run.
+///
+/// # Errors
+/// Exit code 78 for a journal that cannot be read.
+pub fn header(run: &Path) -> Result<Header, Exit> {
+    let dir = RunDir::open(run).map_err(|e| Exit::new(exit::UNSAFE, e.message))?;
+    Header::read(&mut open(run, &dir)?)
+}
+
+fn open(run: &Path, dir: &RunDir) -> Result<Reader, Exit> {
+    Reader::open(&dir.journal(), RecoveryMode::TornTail).map_err(|e| unsafe_to_start(run, &e))
+}
+
+fn unsafe_to_start(run: &Path, error: &JournalError) -> Exit {
+    Exit::new(exit::UNSAFE, format!("{}: {error}; what was sent is not known", run.display()))
+}
+
+fn read(run: &Path) -> Result<(Header, Recovery), Exit> {
+    let dir = RunDir::open(run).map_err(|e| Exit::new(exit::UNSAFE, e.message))?;
+    let mut reader = open(run, &dir)?;
+    let header = Header::read(&mut reader)?;
+    let mut recovery = Recovery::new(&header.config, &header.instruments, header.parents_id)
+        .map_err(|e| Exit::new(exit::UNSAFE, e))?;
+    while let Some(frame) = reader.next().map_err(|e| unsafe_to_start(run, &e))? {
+        feed(&mut recovery, &frame).map_err(|e| unsafe_to_start(run, &e))?;
+    }
+    Ok((header, recovery))
+}
+
+fn move_all(
+    recovery: Recovery,
+    header: &Header,
+    instruments: &[Instrument],
+) -> Result<Vec<CarryItem>, Exit> {
     let mut items = Vec::new();
     for item in recovery.finish() {
         items.extend(moved(item, &header.instruments, instruments)?);

@@ -92,6 +92,11 @@ impl RunDir {
         self.root.join("counters.ijkc")
     }
 
+    /// Orders of people to the run.
+    pub fn desk(&self) -> PathBuf {
+        self.root.join("desk")
+    }
+
     /// Stage samples.
     pub fn samples(&self) -> PathBuf {
         self.root.join("stages.bin")

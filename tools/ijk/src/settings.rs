@@ -12,7 +12,7 @@ const INSTRUMENT_KEYS: [&str; 7] =
     ["symbol", "tick", "lot", "currency", "session_open", "session_close", "session_tz"];
 
 /// Tables of settings whose keys are symbols, so that none is unknown.
-const SYMBOL_TABLES: [&str; 2] = ["risk.adv_qty", "risk.sector"];
+const SYMBOL_TABLES: [&str; 3] = ["risk.adv_qty", "risk.last_close", "risk.sector"];
 
 /// Which limits a file that does not set them gets. Nothing in a file can choose: the venue does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,14 +72,33 @@ pub fn load(path: Option<&Path>, profile: Profile) -> Result<Settings, Exit> {
     parse(&name, &text, profile)
 }
 
+/// Puts a file's settings over those of a run.
+///
+/// # Errors
+/// As [`load`].
+pub fn overlaid(path: &Path, running: &Settings) -> Result<Settings, Exit> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Exit::usage(format!("{name}: cannot read settings: {e}")))?;
+    parse_over(&name, &text, running.profile, table_of(&running.config))
+}
+
 /// Parses settings text; `name` is used in messages.
 ///
 /// # Errors
 /// As [`load`].
 pub fn parse(name: &str, text: &str, profile: Profile) -> Result<Settings, Exit> {
+    parse_over(name, text, profile, known_table(profile))
+}
+
+fn parse_over(
+    name: &str,
+    text: &str,
+    profile: Profile,
+    mut effective: Table,
+) -> Result<Settings, Exit> {
     let table: Table =
         text.parse().map_err(|e| Exit::usage(format!("{name}: not valid TOML: {e}")))?;
-    let mut effective = known_table(profile);
     let mut from_file = BTreeSet::new();
     check_keys(name, text, &table, &effective, "", &mut from_file)?;
     // Types are checked on the text itself: its errors name the line.
@@ -121,6 +140,11 @@ pub fn require_real_limits(settings: &Settings) -> Result<(), Exit> {
         ));
     }
     let set = |v: f64| v > 0.0 && v.is_finite();
+    if settings.config.venue.time_server.trim().is_empty() {
+        return Err(Exit::usage(
+            "venue.time_server is empty: new orders wait for its answer, name one (HOST:PORT)",
+        ));
+    }
     let missing: Vec<&str> = [
         ("start_equity_usd", set(risk.start_equity_usd)),
         ("settled_cash_usd", set(risk.settled_cash_usd)),
@@ -140,7 +164,11 @@ pub fn require_real_limits(settings: &Settings) -> Result<(), Exit> {
 }
 
 fn known_table(profile: Profile) -> Table {
-    match Value::try_from(profile.defaults()) {
+    table_of(&profile.defaults())
+}
+
+fn table_of(config: &Config) -> Table {
+    match Value::try_from(config) {
         Ok(Value::Table(table)) => table,
         _ => unreachable!("Invariant: default settings serialize to a table."),
     }

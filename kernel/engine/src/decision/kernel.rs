@@ -1,9 +1,10 @@
 //! The kernel: one function per input, each readable top to bottom.
 
+use super::market_rules::MarketRules;
 use super::state::InstrumentState;
 use super::{Input, OrderTruth, Outputs, Probe, Stage};
 use crate::canary::{Bug, planted};
-use ijk_core::config::Config;
+use ijk_core::config::{Config, RiskConfig};
 use ijk_core::features::Token;
 use ijk_core::num::E9;
 use ijk_core::record::{DecisionReason, DecisionRecord, ParentStatus, RunEnd};
@@ -38,6 +39,17 @@ pub enum KernelError {
     /// Risk settings.
     #[error("risk: {0}")]
     Risk(#[from] ijk_risk::RiskConfigError),
+    /// `risk.last_close` of a symbol.
+    #[error("risk.last_close.{symbol} is {value}; use the last close, above 0")]
+    LastClose {
+        /// The symbol.
+        symbol: String,
+        /// What stands there.
+        value: f64,
+    },
+    /// `risk.market_index` without what it needs.
+    #[error("risk.market_index is '{0}': it must be in the feed and have a close in last_close")]
+    MarketIndex(String),
     /// Fee settings.
     #[error("{0}")]
     Fees(#[from] ijk_venue::fees::FeeConfigError),
@@ -60,6 +72,29 @@ pub struct KernelParts<'a> {
     pub external_venue: bool,
 }
 
+/// Largest child that the gate lets pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChildLimits {
+    pub qty: Qty,
+    pub notional_usd: f64,
+}
+
+impl ChildLimits {
+    pub fn new(risk: &RiskConfig, states: &[InstrumentState]) -> ChildLimits {
+        // The gate's limit is in whole units; among fractions only the value limits a child.
+        let whole = states.iter().all(|s| s.instrument.qty_unit_e9 == E9);
+        let qty = Qty(if whole { risk.max_order_qty } else { i64::MAX });
+        ChildLimits { qty, notional_usd: risk.order_notional_limit_usd() }
+    }
+
+    pub fn min(self, other: ChildLimits) -> ChildLimits {
+        ChildLimits {
+            qty: self.qty.min(other.qty),
+            notional_usd: self.notional_usd.min(other.notional_usd),
+        }
+    }
+}
+
 /// The decision core of up to 64 instruments.
 pub struct Kernel {
     pub(super) config: Config,
@@ -67,7 +102,9 @@ pub struct Kernel {
     pub(super) encoder: Option<Encoder>,
     pub(super) sizer: Sizer,
     pub(super) execution: ExecutionEngine,
+    pub(super) child_limits: ChildLimits,
     pub(super) gate: Gate,
+    pub(super) rules: MarketRules,
     pub(super) truth: OrderTruth,
     pub(super) fees: FeeEstimator,
     pub(super) intents: IntentBuf,
@@ -103,13 +140,10 @@ impl Kernel {
                 let rings = encoder.as_ref().map(EncoderState::new);
                 InstrumentState::new(instrument, depth, config.features.stride, rings)
             })
-            .collect();
+            .collect::<Vec<_>>();
         let mut execution = ExecutionEngine::new(&config.execution, instruments)?;
-        let risk = &config.risk;
-        // The gate's limit is in whole units; among fractions only the value limits a child.
-        let whole = instruments.iter().all(|i| i.qty_unit_e9 == E9);
-        let qty_max = if whole { risk.max_order_qty } else { i64::MAX };
-        execution.set_child_limits(Qty(qty_max), risk.order_notional_limit_usd());
+        let child_limits = ChildLimits::new(&config.risk, &states);
+        execution.set_child_limits(child_limits.qty, child_limits.notional_usd);
         let epoch = if planted(Bug::ReuseIds) { 1 } else { epoch.min(BOOT_EPOCH_MAX) };
         let first_id = ClientOrderId::first_of(epoch);
         execution.set_client_order_base(first_id.0);
@@ -121,14 +155,18 @@ impl Kernel {
         if external_venue {
             gate.block(RecvTs(0), Block::Link);
             gate.block(RecvTs(0), Block::Reconcile);
+            gate.require_clock_offset();
         }
+        let rules = MarketRules::new(&config.risk, instruments, &mut gate)?;
         Ok(Kernel {
             config: config.clone(),
             states,
             encoder,
             sizer: Sizer::new(&config.sizing)?,
             execution,
+            child_limits,
             gate,
+            rules,
             truth,
             fees: FeeEstimator::new(&config.fees)?,
             intents: IntentBuf::new(),
@@ -167,6 +205,8 @@ impl Kernel {
                 self.truth.on_snapshot(now, item, |i| gate.position(i).0);
             }
             Input::Carry(item) => self.on_carry(now, item),
+            Input::Condition(condition) => self.on_condition(now, condition, out),
+            Input::Limits(risk) => self.on_limits(now, risk, out),
             Input::Timer => self.on_timer(now, out),
         }
         self.truth.on_time(now);
@@ -198,6 +238,9 @@ impl Kernel {
             EventKind::Resume => self.gate.on_market_state(now, ev.instrument, MarketState::Open),
             _ => {}
         }
+        if ev.visible_trade().is_some() {
+            self.rules.on_trade(now, ev.instrument, ev.px, &mut self.gate);
+        }
         if !ev.ends_row() {
             return;
         }
@@ -210,7 +253,9 @@ impl Kernel {
                 out.mark(now, ev.instrument, mid);
             }
             self.mark(now, ev.instrument, mid);
+            self.rules.on_mid(now, ev.instrument, mid, &mut self.gate);
         }
+        self.end_day(now, ev.instrument);
         if let Some(token) = token {
             self.on_token(now, ev.instrument, &token, out, probe);
         }
@@ -322,9 +367,10 @@ impl Kernel {
         let cut_off_s = self.config.execution.no_new_before_close_s.saturating_mul(2);
         let last_entry_ns =
             session.close_ns.saturating_sub(cut_off_s.saturating_mul(1_000_000_000));
+        let is_over = now.0 >= last_entry_ns || state.day_ends;
         if !token.two_sided || !self.is_tradable(instrument) {
             Some(DecisionReason::BadBook)
-        } else if now.0 < session.open_ns || now.0 >= last_entry_ns {
+        } else if now.0 < session.open_ns || is_over {
             Some(DecisionReason::Session)
         } else if token.index < self.config.features.warm_up_tokens {
             Some(DecisionReason::WarmUp)

@@ -1,6 +1,7 @@
 //! The decision core: no I/O, no clock, no allocation after construction.
 
 mod kernel;
+mod market_rules;
 mod orders;
 mod probe;
 pub mod recovery;
@@ -11,12 +12,13 @@ pub use kernel::{Kernel, KernelError, KernelParts};
 pub use probe::{NoProbe, Probe, Stage};
 pub use truth::{Effect, InstrumentFault, OrderTruth};
 
+use ijk_core::config::RiskConfig;
 use ijk_core::record::{
     ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RefusalRecord,
 };
 use ijk_core::{
-    AlarmRecord, CancelOrder, CarryItem, FateRecord, InstrumentId, LinkEvent, MarketEvent,
-    NewOrder, RecvTs, SnapshotItem, SnapshotRequest, VenueReport,
+    AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, InstrumentId, LinkEvent,
+    MarketEvent, NewOrder, RecvTs, SnapshotItem, SnapshotRequest, VenueReport,
 };
 use ijk_risk::Approved;
 
@@ -37,6 +39,10 @@ pub enum Input<'a> {
     Snapshot(&'a SnapshotItem),
     /// An item that an earlier run left.
     Carry(&'a CarryItem),
+    /// What somebody outside knows.
+    Condition(&'a Condition),
+    /// Limits of which the stricter ones hold from here.
+    Limits(&'a RiskConfig),
     /// Time passed: a deadline the core named is due.
     Timer,
 }

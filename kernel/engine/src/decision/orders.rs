@@ -1,12 +1,14 @@
 //! The kernel's dealings with orders: intents out, the venue's word in, commands.
 
+use super::kernel::ChildLimits;
 use super::{Effect, InstrumentFault, Kernel, Outputs};
+use ijk_core::config::RiskConfig;
 use ijk_core::record::{
     ControlCommand, ControlKind, ParentCommand, ParentRecord, ParentStatus, RefusalRecord,
 };
 use ijk_core::{
-    AlarmCode, AlarmRecord, Block, CarryItem, CarryKind, ClientOrderId, InstrumentId, ParentId,
-    Qty, RecvTs, ReportKind, VenueReport,
+    AlarmCode, AlarmRecord, Block, CarryItem, CarryKind, ClientOrderId, Condition, ConditionKind,
+    InstrumentId, ParentId, Qty, RecvTs, ReportKind, Side, VenueReport,
 };
 use ijk_execution::{Intent, MarketView, ParentSpec};
 use ijk_risk::{InstrumentBlock, TradingState};
@@ -242,8 +244,9 @@ impl Kernel {
                 if command.block == Block::Clock {
                     self.truth.on_bad_clock();
                 }
-                // Nothing may rest on a market that is not seen, or by a clock that is wrong.
-                if matches!(command.block, Block::Data | Block::Clock) {
+                // Nothing may rest on a market that is not seen, by a clock that is wrong, or
+                // against a person's word.
+                if matches!(command.block, Block::Data | Block::Clock | Block::Operator) {
                     self.truth.cancel_all();
                 }
             }
@@ -252,8 +255,59 @@ impl Kernel {
         self.route_intents(now, out);
     }
 
+    pub(super) fn on_condition<O: Outputs>(
+        &mut self,
+        now: RecvTs,
+        condition: &Condition,
+        out: &mut O,
+    ) {
+        let clock_was_bad = self.gate.blocks() & Block::Clock.bit() != 0;
+        let id = condition.instrument;
+        match condition.kind {
+            ConditionKind::ClockOffset => self.gate.on_clock_offset(now, Some(condition.value)),
+            ConditionKind::ClockUnknown => self.gate.on_clock_offset(now, None),
+            ConditionKind::MarketWideResume => self.gate.on_market_wide_resume(now),
+            ConditionKind::ShortSaleRestricted => {
+                self.gate.on_short_sale_restriction(now, id, true);
+            }
+            ConditionKind::ShortSaleFree => self.gate.on_short_sale_restriction(now, id, false),
+        }
+        if !clock_was_bad && self.gate.blocks() & Block::Clock.bit() != 0 {
+            self.truth.cancel_all();
+        }
+        self.route_intents(now, out);
+    }
+
+    /// Takes over what is stricter in `risk`, in the gate and for the size of children.
+    pub(super) fn on_limits<O: Outputs>(&mut self, now: RecvTs, risk: &RiskConfig, out: &mut O) {
+        let before = self.gate.state();
+        self.gate.tighten(risk);
+        let child = self.child_limits;
+        self.child_limits = ChildLimits::new(risk, &self.states).min(child);
+        self.execution.set_child_limits(self.child_limits.qty, self.child_limits.notional_usd);
+        self.stop_if_halted(before);
+        self.route_intents(now, out);
+    }
+
+    /// At the first cut-off before the session's end the parents that add risk are stopped; what
+    /// the forecast holds is flattened with its next tokens.
+    pub(super) fn end_day(&mut self, now: RecvTs, instrument: InstrumentId) {
+        let state = &mut self.states[instrument.index()];
+        if state.day_ends || !self.gate.must_flatten(now, instrument) {
+            return;
+        }
+        state.day_ends = true;
+        let position = self.gate.position(instrument).0;
+        for side in [Side::Bid, Side::Ask] {
+            if position * side.sign() >= 0 {
+                self.execution.stop_side(instrument, side, &mut self.intents);
+            }
+        }
+    }
+
     pub(super) fn on_timer<O: Outputs>(&mut self, now: RecvTs, out: &mut O) {
         for i in 0..self.states.len() {
+            self.end_day(now, InstrumentId(i as u16));
             self.work_parents(now, InstrumentId(i as u16), out);
         }
     }

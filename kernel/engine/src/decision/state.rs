@@ -27,6 +27,8 @@ pub(crate) struct InstrumentState {
     pub row_traded: bool,
     /// Trading is halted: nothing may be priced on the book until it resumes.
     pub halted: bool,
+    /// The first cut-off before the session's end is over: nothing adds risk any more.
+    pub day_ends: bool,
     /// Position that outside parents built: the forecast neither sizes nor flattens it.
     pub outside_qty: i64,
     /// The parent that the forecast started last.
@@ -52,6 +54,7 @@ impl InstrumentState {
             last_event: RecvTs(0),
             row_traded: false,
             halted: false,
+            day_ends: false,
             outside_qty: 0,
             own_parent: ParentId(0),
             first_token: None,

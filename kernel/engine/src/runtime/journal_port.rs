@@ -9,9 +9,7 @@ use ijk_core::RecvTs;
 use ijk_core::config::{JournalConfig, WaitStrategy};
 use ijk_core::limits::RECORD_PAYLOAD_BYTES_MAX;
 use ijk_core::record::RecordKind;
-use ijk_journal::{
-    Durability, FsStorage, JournalError, Recovered, Storage, Writer, WriterOptions, recover,
-};
+use ijk_journal::{Durability, FsStorage, JournalError, Storage, Writer, WriterOptions};
 use rtrb::chunks::ReadChunk;
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::io::Write;
@@ -65,9 +63,8 @@ pub struct JournalDone {
     pub records: u64,
     /// Interface it was written through.
     pub backend: &'static str,
-    /// Hashes of the records, as [`super::hash::hash_run`] finds them in the files; `None` for a
-    /// continued journal, whose earlier records this thread did not see.
-    pub hashes: Option<RunHashes>,
+    /// Hashes of the records, as [`super::hash::hash_run`] finds them in the files.
+    pub hashes: RunHashes,
     /// Error of the sample file, which never stops a run.
     pub sample_error: Option<String>,
 }
@@ -121,36 +118,6 @@ pub fn start(
     options: PortOptions,
 ) -> Result<(JournalPort, JournalThread), JournalError> {
     let writer_options = WriterOptions::new(config, options.durability, options.epoch)?;
-    launch(dir, config, writer_options, options, &Recovered::default())
-}
-
-/// Recovers the journal in the folder `dir` and goes on writing it; the epoch must be larger than
-/// any before. `visit` sees every record there is.
-///
-/// # Errors
-/// [`JournalError::Corrupt`] and the other errors of [`recover`]; as [`start`].
-///
-/// # Panics
-/// As [`start`].
-pub fn resume(
-    dir: &Path,
-    config: &JournalConfig,
-    options: PortOptions,
-    visit: impl FnMut(&ijk_journal::Frame<'_>) -> Result<(), JournalError>,
-) -> Result<(JournalPort, JournalThread, Recovered), JournalError> {
-    let writer_options = WriterOptions::new(config, options.durability, options.epoch)?;
-    let recovered = recover(&mut FsStorage::new(dir, config.backend)?, visit)?;
-    let (port, thread) = launch(dir, config, writer_options, options, &recovered)?;
-    Ok((port, thread, recovered))
-}
-
-fn launch(
-    dir: &Path,
-    config: &JournalConfig,
-    writer_options: WriterOptions,
-    options: PortOptions,
-    recovered: &Recovered,
-) -> Result<(JournalPort, JournalThread), JournalError> {
     let storage = FsStorage::new(dir, config.backend)?;
     let backend = storage.backend_name();
     let shared = Arc::new(Shared::default());
@@ -164,27 +131,26 @@ fn launch(
         strategy: options.strategy,
         shared: Arc::clone(&shared),
         backend,
-        hasher: (recovered.next_seq == 0).then(RunHasher::default),
+        hasher: RunHasher::default(),
         awaited: false,
         uncommitted: 0,
         last_commit: Instant::now(),
     };
     let handle = match options.durability {
-        Durability::Buffered => body.spawn(Writer::resume(storage, writer_options, recovered)?),
+        Durability::Buffered => body.spawn(Writer::begin(storage, writer_options)?),
         Durability::Strict => {
             let cold = FsStorage::new(dir, config.backend)?;
             let spares = ColdSpares::start(storage, cold, Arc::clone(&shared.spare_failed))
                 .expect("Condition failed: the system can start a thread.");
-            body.spawn(Writer::resume(spares, writer_options, recovered)?)
+            body.spawn(Writer::begin(spares, writer_options)?)
         }
     };
-    shared.durable.store(recovered.next_seq, Ordering::Release);
     let port = JournalPort {
         entries,
         samples,
         shared,
         durability: options.durability,
-        seq: recovered.next_seq,
+        seq: 0,
         strategy: options.strategy,
         stalls: 0,
         samples_dropped: 0,
@@ -309,7 +275,7 @@ struct Body {
     strategy: WaitStrategy,
     shared: Arc<Shared>,
     backend: &'static str,
-    hasher: Option<RunHasher>,
+    hasher: RunHasher,
     /// A record is taken that somebody may wait for.
     awaited: bool,
     /// Bytes taken since the last commit, and when that was.
@@ -365,7 +331,7 @@ impl Body {
             bytes: finished.bytes,
             records: finished.records,
             backend: self.backend,
-            hashes: self.hasher.map(|h| h.finish(&finished.sha256)),
+            hashes: self.hasher.finish(&finished.sha256),
             sample_error,
         })
     }
@@ -384,7 +350,7 @@ impl Body {
             if chunk.is_empty() {
                 break;
             }
-            let (taken, awaited) = take(&chunk, writer, self.hasher.as_mut(), scratch)?;
+            let (taken, awaited) = take(&chunk, writer, &mut self.hasher, scratch)?;
             chunk.commit(taken);
             moved = true;
             self.awaited |= awaited;
@@ -414,7 +380,7 @@ impl Body {
 fn take<S: Storage>(
     chunk: &ReadChunk<'_, u8>,
     writer: &mut Writer<S>,
-    mut hasher: Option<&mut RunHasher>,
+    hasher: &mut RunHasher,
     scratch: &mut Vec<u8>,
 ) -> Result<(usize, bool), JournalError> {
     let (first, second) = chunk.as_slices();
@@ -428,9 +394,7 @@ fn take<S: Storage>(
         let payload = slice(first, second, at + ENTRY_BYTES, len, scratch);
         writer.append(ts, kind, payload)?;
         awaited |= !matches!(kind, RecordKind::Market | RecordKind::Decision | RecordKind::Timer);
-        if let Some(hasher) = &mut hasher {
-            hasher.output(kind, payload);
-        }
+        hasher.output(kind, payload);
         at += ENTRY_BYTES + len;
     }
     Ok((at, awaited))

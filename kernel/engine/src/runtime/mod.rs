@@ -11,6 +11,7 @@
 
 pub mod alloc;
 pub mod counters;
+pub mod desk;
 pub mod hash;
 pub mod journal_port;
 pub mod outbox;

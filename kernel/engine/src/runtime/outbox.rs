@@ -74,6 +74,11 @@ impl<V: Venue> Outbox<V> {
         }
     }
 
+    /// Takes over lower limits for the last check.
+    pub fn tighten(&mut self, risk: &RiskConfig) {
+        self.egress.tighten(risk);
+    }
+
     /// Takes an order whose intent is record `seq` of the journal.
     pub fn submit(&mut self, now: RecvTs, seq: u64, order: Approved<NewOrder>) {
         if self.strict && !planted(Bug::SendBeforeDurable) {

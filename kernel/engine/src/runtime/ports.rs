@@ -112,6 +112,11 @@ impl DataClock {
         let step_max_ns = i128::from(step_max_ms) * 1_000_000;
         DataClock { speed, step_max_ns, anchor: None, last: None, last_now: RecvTs(0) }
     }
+
+    /// Returns a clock for a run without data: it shows `now` at once.
+    pub fn at(now: RecvTs, step_max_ms: u64) -> DataClock {
+        DataClock { anchor: Some((now, Instant::now())), ..DataClock::new(1.0, step_max_ms) }
+    }
 }
 
 impl Clock for DataClock {

@@ -1,12 +1,14 @@
 //! Feeds a run's journal through a fresh core and compares every output, byte for byte.
 
+use super::desk::Limits;
 use crate::decision::{Input, Kernel, NoProbe, Outputs};
+use ijk_core::config::RiskConfig;
 use ijk_core::record::{
     ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RecordKind, RefusalRecord,
 };
 use ijk_core::{
-    AlarmRecord, CancelOrder, CarryItem, FateRecord, LinkEvent, MarketEvent, NewOrder, RecvTs,
-    SnapshotItem, SnapshotRequest, VenueReport,
+    AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, LinkEvent, MarketEvent, NewOrder,
+    RecvTs, SnapshotItem, SnapshotRequest, VenueReport,
 };
 use ijk_journal::{Frame, JournalError, Reader};
 use ijk_risk::Approved;
@@ -150,9 +152,26 @@ fn feed(frame: &Frame<'_>, kernel: &mut Kernel, out: &mut Collected) -> Result<(
             let item = frame.read::<CarryItem>()?;
             kernel.on_input(now, &Input::Carry(&item), out, &mut NoProbe);
         }
+        RecordKind::Condition => {
+            let condition = frame.read::<Condition>()?;
+            kernel.on_input(now, &Input::Condition(&condition), out, &mut NoProbe);
+        }
+        RecordKind::Limits => {
+            let risk = limits_of(frame)?;
+            kernel.on_input(now, &Input::Limits(&risk), out, &mut NoProbe);
+        }
         _ => kernel.on_input(now, &Input::Timer, out, &mut NoProbe),
     }
     Ok(())
+}
+
+fn limits_of(frame: &Frame<'_>) -> Result<RiskConfig, JournalError> {
+    Limits::read(frame.payload).map_err(|_| JournalError::Payload {
+        seq: frame.seq,
+        kind: frame.kind,
+        bytes: frame.payload.len(),
+        expected: "Limits",
+    })
 }
 
 fn compare(

@@ -6,6 +6,7 @@ mod sink;
 
 use super::alloc::thread_allocations;
 use super::counters::{Counter, Counters};
+use super::desk::{Desk, DeskOrder};
 use super::outbox::{Outbox, OutboxCounts};
 use super::ports::{Clock, FeedPort, FeedState, JournalSink};
 use super::pump::PumpShared;
@@ -62,6 +63,8 @@ pub struct Session<V: Venue, F, J, C> {
     pub carry: Vec<CarryItem>,
     /// Alarms for a person; what does not fit is in the journal all the same.
     pub alarms: Option<Producer<AlarmRecord>>,
+    /// What people and watchers outside say while the run is on.
+    pub desk: Option<Desk>,
     /// Counters others read.
     pub counters: Arc<Counters>,
     /// What the feed thread tells of itself; published with the counters.
@@ -210,6 +213,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             return Step::Ended;
         }
         self.obey_kill();
+        self.obey_desk();
         if self.external {
             return self.step_external();
         }
@@ -367,6 +371,32 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             self.control(ControlKind::Kill);
             self.publish();
         }
+    }
+
+    /// Takes everything that the desk has said.
+    fn obey_desk(&mut self) {
+        while let Some(order) = self.s.desk.as_mut().and_then(|desk| desk.pop().ok()) {
+            match order {
+                DeskOrder::Condition(condition) => {
+                    let input = Input::Condition(&condition);
+                    self.input(RecordKind::Condition, condition.as_bytes(), &input);
+                    self.tell_last_check(Block::Clock);
+                }
+                DeskOrder::Limits(limits) => {
+                    let input = Input::Limits(limits.config());
+                    self.input(RecordKind::Limits, limits.text(), &input);
+                    self.s.outbox.tighten(limits.config());
+                }
+                DeskOrder::Hold(hold) => self.set_block(Block::Operator, hold),
+            }
+            self.publish();
+        }
+    }
+
+    /// Keeps the last check's view of a block the same as the gate's.
+    fn tell_last_check(&mut self, block: Block) {
+        let stands = self.s.kernel.gate().blocks() & block.bit() != 0;
+        self.s.outbox.on_block(self.now, block, stands);
     }
 
     /// Writes the input down, then lets the core act on it: an input that is not in the journal

@@ -12,7 +12,9 @@ mod rate;
 use crate::RiskCode;
 use decode::Order;
 use ijk_core::config::RiskConfig;
-use ijk_core::{Block, Currency, Instrument, InstrumentId, ParentId, Px, Qty, RecvTs, VenueReport};
+use ijk_core::{
+    Block, Currency, Instrument, InstrumentId, ParentId, Px, Qty, RecvTs, Symbol, VenueReport,
+};
 use parents::Parents;
 use rate::HardRate;
 
@@ -25,6 +27,7 @@ const MARK_AGE_FACTOR: u64 = 10;
 /// What is known of one instrument.
 #[derive(Clone, Copy, Debug)]
 struct Listing {
+    symbol: Symbol,
     allowed: bool,
     in_dollars: bool,
     /// 1e-9 of whole units in one quantity unit.
@@ -56,38 +59,47 @@ pub struct EgressGate {
 impl EgressGate {
     /// Builds a gate that knows `instruments` and nothing else yet: no mark, no parent.
     pub fn new(config: &RiskConfig, instruments: &[Instrument]) -> EgressGate {
-        let equity_part = config.max_order_equity_fraction * config.start_equity_usd;
-        let any = config.allow_symbols.iter().any(|s| s == RiskConfig::ANY_SYMBOL);
-        let listing = |i: &Instrument| {
-            let name = i.symbol.to_string();
-            Listing {
-                allowed: (any || config.allow_symbols.contains(&name))
-                    && !config.restricted_symbols.contains(&name)
-                    && [i.lot.0, i.tick.0, i.qty_unit_e9].iter().all(|v| *v > 0),
-                in_dollars: matches!(i.currency, Currency::Usd | Currency::Usdt),
-                unit_e9: i.qty_unit_e9,
-                lot: i.lot.0,
-                tick: i.tick.0,
-                mark: None,
-            }
+        let listing = |i: &Instrument| Listing {
+            symbol: i.symbol,
+            allowed: is_listed(config, &i.symbol)
+                && [i.lot.0, i.tick.0, i.qty_unit_e9].iter().all(|v| *v > 0),
+            in_dollars: matches!(i.currency, Currency::Usd | Currency::Usdt),
+            unit_e9: i.qty_unit_e9,
+            lot: i.lot.0,
+            tick: i.tick.0,
+            mark: None,
         };
         EgressGate {
             listings: instruments.iter().map(listing).collect(),
             parents: Parents::new(),
             rate: HardRate::new(config.max_orders_per_s, config.order_burst),
             qty_max: config.max_order_qty,
-            notional_max_usd: least(config.max_order_notional_usd, equity_part) * NOTIONAL_ROOM,
-            collars: [config.price_collar_hard_bps * 1e-4, config.price_collar_low_hard_bps * 1e-4],
+            notional_max_usd: notional_max_usd(config),
+            collars: collars(config),
             low_price_usd: config.low_price_usd,
-            mark_age_max_ns: config
-                .quote_max_age_ms
-                .saturating_mul(1_000_000)
-                .saturating_mul(MARK_AGE_FACTOR),
+            mark_age_max_ns: mark_age_max_ns(config),
             gtc_allowed: config.allow_gtc,
             last_id: 0,
             killed: false,
             blocks: 0,
         }
+    }
+
+    /// Takes over from `config` every limit that is stricter than the one in force, at once. It
+    /// never raises one.
+    pub fn tighten(&mut self, config: &RiskConfig) {
+        for listing in &mut self.listings {
+            listing.allowed &= is_listed(config, &listing.symbol);
+        }
+        self.rate.tighten(config.max_orders_per_s, config.order_burst);
+        self.qty_max = self.qty_max.min(config.max_order_qty);
+        self.notional_max_usd = least(self.notional_max_usd, notional_max_usd(config));
+        for (mine, other) in self.collars.iter_mut().zip(collars(config)) {
+            *mine = least(*mine, other);
+        }
+        self.low_price_usd = least(self.low_price_usd, config.low_price_usd);
+        self.mark_age_max_ns = self.mark_age_max_ns.min(mark_age_max_ns(config));
+        self.gtc_allowed &= config.allow_gtc;
     }
 
     /// Lets the bytes of an order leave or says why not. Only bytes that leave are counted.
@@ -215,6 +227,26 @@ impl EgressGate {
     pub fn set_client_floor(&mut self, id: ijk_core::ClientOrderId) {
         self.last_id = self.last_id.max(id.0);
     }
+}
+
+fn is_listed(config: &RiskConfig, symbol: &Symbol) -> bool {
+    let name = symbol.as_str();
+    config.allow_symbols.iter().any(|s| s == name || s == RiskConfig::ANY_SYMBOL)
+        && !config.restricted_symbols.iter().any(|s| s == name)
+}
+
+/// The hard collars as fractions, of ordinary and of low prices.
+fn collars(config: &RiskConfig) -> [f64; 2] {
+    [config.price_collar_hard_bps * 1e-4, config.price_collar_low_hard_bps * 1e-4]
+}
+
+fn mark_age_max_ns(config: &RiskConfig) -> u64 {
+    config.quote_max_age_ms.saturating_mul(1_000_000).saturating_mul(MARK_AGE_FACTOR)
+}
+
+fn notional_max_usd(config: &RiskConfig) -> f64 {
+    let equity_part = config.max_order_equity_fraction * config.start_equity_usd;
+    least(config.max_order_notional_usd, equity_part) * NOTIONAL_ROOM
 }
 
 /// The lesser of two limits; not a number if one of them is no number.

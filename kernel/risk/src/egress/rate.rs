@@ -19,13 +19,19 @@ pub(super) struct HardRate {
 
 impl HardRate {
     pub(super) fn new(per_s: u32, burst: u32) -> HardRate {
-        let cap = if per_s == 0 || burst == 0 {
-            0
-        } else {
-            per_s.saturating_add(burst).saturating_mul(2) as usize
-        };
-        let cap = cap.min(CAP_MAX);
+        let cap = cap(per_s, burst);
         HardRate { times: Vec::with_capacity(cap), oldest: 0, cap }
+    }
+
+    /// Takes over a lower cap; the latest orders stay counted.
+    pub(super) fn tighten(&mut self, per_s: u32, burst: u32) {
+        let lower = cap(per_s, burst);
+        if lower >= self.cap {
+            return;
+        }
+        self.times.rotate_left(self.oldest);
+        self.times.drain(..self.times.len().saturating_sub(lower));
+        (self.oldest, self.cap) = (0, lower);
     }
 
     pub(super) fn check(&self, now: RecvTs) -> Result<(), RiskCode> {
@@ -45,4 +51,11 @@ impl HardRate {
             self.oldest = (self.oldest + 1) % self.cap;
         }
     }
+}
+
+fn cap(per_s: u32, burst: u32) -> usize {
+    if per_s == 0 || burst == 0 {
+        return 0;
+    }
+    (per_s.saturating_add(burst).saturating_mul(2) as usize).min(CAP_MAX)
 }

@@ -15,7 +15,8 @@ struct Sent {
 }
 
 pub(super) struct EgressOracle {
-    config: RiskConfig,
+    /// The settings of the start and every change told since: the strictest of each holds.
+    configs: Vec<RiskConfig>,
     instruments: Vec<Instrument>,
     sent: Vec<Sent>,
     reports: Vec<VenueReport>,
@@ -29,7 +30,7 @@ pub(super) struct EgressOracle {
 impl EgressOracle {
     pub fn new(config: &RiskConfig, instruments: &[Instrument]) -> EgressOracle {
         EgressOracle {
-            config: config.clone(),
+            configs: vec![config.clone()],
             instruments: instruments.to_vec(),
             sent: vec![],
             reports: vec![],
@@ -39,6 +40,14 @@ impl EgressOracle {
             killed: false,
             blocks: 0,
         }
+    }
+
+    pub fn tighten(&mut self, config: &RiskConfig) {
+        self.configs.push(config.clone());
+    }
+
+    fn any(&self, refuses: impl Fn(&RiskConfig) -> bool) -> bool {
+        self.configs.iter().any(refuses)
     }
 
     pub fn on_mark(&mut self, now: u64, index: usize, px: i64) {
@@ -92,15 +101,20 @@ impl EgressOracle {
         }
         let index = o.instrument.index();
         let i = self.instruments.get(index).copied().ok_or(RiskCode::UnknownInstrument)?;
-        let c = &self.config;
         let symbol = i.symbol.to_string();
-        let listed = c.allow_symbols.iter().any(|s| *s == symbol || s == "*");
+        let whole_e9 = i128::from(o.qty.0) * i128::from(i.qty_unit_e9);
+        let barred = |c: &RiskConfig| {
+            let listed = c.allow_symbols.iter().any(|s| *s == symbol || s == "*");
+            !listed || c.restricted_symbols.contains(&symbol)
+        };
+        let too_many = |c: &RiskConfig| {
+            c.max_order_qty < 1 || whole_e9 > i128::from(c.max_order_qty) * i128::from(E9)
+        };
         let last = self.sent.iter().map(|s| s.order.client_order_id.0).max().unwrap_or(0);
         let market = o.order_type == OrderType::Market;
         let id = o.client_order_id.0;
-        let whole_e9 = i128::from(o.qty.0) * i128::from(i.qty_unit_e9);
         let rows = [
-            (!listed || c.restricted_symbols.contains(&symbol), RiskCode::NotAllowed),
+            (self.any(barred), RiskCode::NotAllowed),
             (!matches!(i.currency, Currency::Usd | Currency::Usdt), RiskCode::UnsupportedCurrency),
             (id == 0, RiskCode::BadClientId),
             (id <= last.max(self.floor), RiskCode::DuplicateClientId),
@@ -108,20 +122,20 @@ impl EgressOracle {
             (o.qty.0 % i.lot.0 != 0, RiskCode::OffLot),
             (market != (o.px.0 == 0) || o.px.0 < 0, RiskCode::BadPrice),
             (o.px.0 % i.tick.0 != 0, RiskCode::OffTick),
-            (o.tif == TimeInForce::Gtc && !c.allow_gtc, RiskCode::TimeInForce),
-            (
-                c.max_order_qty < 1 || whole_e9 > i128::from(c.max_order_qty) * i128::from(E9),
-                RiskCode::OrderQty,
-            ),
+            (o.tif == TimeInForce::Gtc && self.any(|c| !c.allow_gtc), RiskCode::TimeInForce),
+            (self.any(too_many), RiskCode::OrderQty),
         ];
         if let Some(row) = rows.iter().find(|r| r.0) {
             return Err(row.1);
         }
         self.check_price(now, o, whole_e9)?;
-        let per_second = (u64::from(c.max_orders_per_s) + u64::from(c.order_burst)) * 2;
-        let unset = c.max_orders_per_s == 0 || c.order_burst == 0;
         let near = self.sent.iter().filter(|s| now - s.now < 1_000_000_000).count() as u64;
-        if unset || near >= per_second.min(4_096) {
+        let too_fast = |c: &RiskConfig| {
+            let per_second = (u64::from(c.max_orders_per_s) + u64::from(c.order_burst)) * 2;
+            let unset = c.max_orders_per_s == 0 || c.order_burst == 0;
+            unset || near >= per_second.min(4_096)
+        };
+        if self.any(too_fast) {
             return Err(RiskCode::MessageRate);
         }
         let total = self.parents.get(&o.parent_id.0).copied().ok_or(RiskCode::UnknownParent)?;
@@ -135,29 +149,36 @@ impl EgressOracle {
     }
 
     fn check_price(&self, now: u64, o: &NewOrder, whole_e9: i128) -> Result<(), RiskCode> {
-        let c = &self.config;
         let (mark, told) =
             self.marks.get(&o.instrument.index()).copied().ok_or(RiskCode::MissingMark)?;
-        if u128::from(now - told) > u128::from(c.quote_max_age_ms) * 10_000_000
-            || c.quote_max_age_ms == 0
-        {
+        let too_old = |c: &RiskConfig| {
+            u128::from(now - told) > u128::from(c.quote_max_age_ms) * 10_000_000
+                || c.quote_max_age_ms == 0
+        };
+        if self.any(too_old) {
             return Err(RiskCode::StaleQuote);
         }
-        let low = (mark as f64) < c.low_price_usd * 1e9;
-        let bps = if low { c.price_collar_low_hard_bps } else { c.price_collar_hard_bps };
-        if !bps.is_finite() || bps <= 0.0 {
+        let low = !self.any(|c| !((mark as f64) < c.low_price_usd * 1e9));
+        let collar = |c: &RiskConfig| match low {
+            true => c.price_collar_low_hard_bps,
+            false => c.price_collar_hard_bps,
+        };
+        if self.any(|c| !collar(c).is_finite() || collar(c) <= 0.0) {
             return Err(RiskCode::PriceCollar);
         }
+        let bps = self.configs.iter().map(collar).fold(f64::INFINITY, f64::min);
         let mark_px = mark as f64 / 1e9;
         let px = match o.order_type {
             OrderType::Market => mark_px + mark_px * (bps / 1e4).min(0.03),
             OrderType::Limit => (o.px.0.max(mark)) as f64 / 1e9,
         };
         let value = px * (whole_e9 as f64 / 1e9);
-        let part = c.max_order_equity_fraction * c.start_equity_usd;
-        let limits = [c.max_order_notional_usd, part];
         let passed = |l: &f64| !l.is_finite() || *l <= 0.0 || value > l * 1.05 * (1.0 + 1e-13);
-        if limits.iter().any(passed) {
+        let too_dear = |c: &RiskConfig| {
+            let part = c.max_order_equity_fraction * c.start_equity_usd;
+            [c.max_order_notional_usd, part].iter().any(passed)
+        };
+        if self.any(too_dear) {
             return Err(RiskCode::OrderNotional);
         }
         // 1e-6 of a basis point of room, as the collars are written.

@@ -71,12 +71,14 @@ impl Oracle {
         self.see(now);
         let off = offset_ns.map_or(u64::MAX, i64::unsigned_abs);
         if off > self.lowest(|c| c.clock_block_ms) * 1_000_000 {
-            self.set_block(now, Block::Clock, true);
-        } else if off <= self.lowest(|c| c.clock_warn_ms) * 1_000_000
-            && self.blocks & Block::Clock.bit() != 0
-        {
-            self.set_block(now, Block::Clock, false);
+            self.offset_blocks = true;
+        } else if off <= self.lowest(|c| c.clock_warn_ms) * 1_000_000 {
+            self.offset_blocks = false;
         }
+    }
+
+    pub(super) fn is_blocked(&self, block: Block) -> bool {
+        self.blocks & block.bit() != 0 || (block == Block::Clock && self.offset_blocks)
     }
 
     pub fn on_index(&mut self, now: u64, index: i64, close: i64) {

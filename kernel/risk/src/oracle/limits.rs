@@ -64,6 +64,7 @@ impl Oracle {
             past: vec![],
             state: TradingState::Active,
             blocks: 0,
+            offset_blocks: false,
             market_wide: 0,
             mismatches: 0,
             slippage_latched: vec![],

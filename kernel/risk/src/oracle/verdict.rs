@@ -25,7 +25,7 @@ impl Oracle {
     /// Same verdict as the gate's, by the same documented order of controls.
     pub fn check(&mut self, now: u64, o: &NewOrder, q: &Quote) -> Verdict {
         self.stopped()?;
-        if let Some(block) = Block::ALL.iter().find(|b| self.blocks & b.bit() != 0) {
+        if let Some(block) = Block::ALL.iter().find(|b| self.is_blocked(**b)) {
             return Err(RiskCode::of_block(*block));
         }
         first(&[(self.market_wide > 0, RiskCode::MarketWideHalt)])?;

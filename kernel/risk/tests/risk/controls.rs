@@ -280,8 +280,8 @@ const CONTROLS: [Control; 35] = [
         "Stale quote, silent feed",
         "A, kernel",
         "No new orders on an old or untrusted quote or a silent feed; a gap in the sequence makes \
-         the book untrusted. Resting orders are the caller's to cancel; nothing is liquidated. \
-         The runtime blocks on `venue.feed_silence_max_ms` as well.",
+         the book untrusted. The runtime blocks on `venue.feed_silence_max_ms` as well, and then \
+         what rests is cancelled; nothing is liquidated.",
         &["quote_max_age_ms", "feed_heartbeat_ms"],
         &[StaleQuote, UntrustedQuote, FeedSilent, BlockedData, InstrumentData],
         &[
@@ -308,8 +308,8 @@ const CONTROLS: [Control; 35] = [
         "Clock",
         "A, runtime",
         "Time that runs backwards refuses. A step (`venue.clock_step_max_ms`) blocks in the \
-         runtime; an offset from true time is judged by the gate where somebody tells it, an \
-         unknown one blocks.",
+         runtime. At a real venue the clock is compared with `venue.time_server`; the gate \
+         blocks until its first answer, on too large an offset, and on an unknown one.",
         &["clock_warn_ms", "clock_block_ms"],
         &[TimeReversal, BlockedClock],
         &["time_never_runs_backwards", "a_clock_that_is_off_blocks_until_it_is_right"],
@@ -318,12 +318,20 @@ const CONTROLS: [Control; 35] = [
         "Market state",
         "A",
         "Sessions come with the instrument and hold half days; halts and auctions block until \
-         fresh quotes came. Bands follow from a reference price that the caller tells (tier 1 5 \
+         fresh quotes came. Bands lie around the mean of the last five minutes' trades (tier 1 5 \
          %, tier 2 10 % above 3 dollars; the wider bands near the open and the close are not \
-         used: the narrow ones hold all day); without one there is no band to check. The \
-         market-wide breaker (7, 13, 20 %) and the short sale restriction likewise: off while \
-         nobody tells them.",
-        &["luld_tier1_symbols", "resume_good_quotes"],
+         used: the narrow ones hold all day); before the first trade there is no band to check. \
+         The short sale restriction follows a fall of a tenth from `last_close`, the list, or \
+         `ijk tell`; the market-wide breaker (7, 13, 20 %) the index of the feed, until `ijk tell \
+         market-resumed`.",
+        &[
+            "luld_bands",
+            "luld_tier1_symbols",
+            "resume_good_quotes",
+            "last_close",
+            "market_index",
+            "short_sale_restricted_symbols",
+        ],
         &[OutOfSession, InstrumentMarketHalt, InstrumentLimitState, LuldBand, MarketWideHalt],
         &[
             "session_hours",
@@ -412,12 +420,15 @@ const CONTROLS: [Control; 35] = [
     ),
     control(
         "Change of settings",
-        "A, settings",
-        "`Gate::tighten` takes over what is stricter at once and raises nothing; a raise takes a \
-         new run. Unknown keys refuse the start.",
+        "A, B, `ijk tighten`",
+        "What is stricter holds at once, in both gates, and is on record; nothing is raised: a \
+         raise takes a new run. Unknown keys refuse the start.",
         &[],
         &[],
-        &["limits_are_lowered_at_once_and_never_raised"],
+        &[
+            "limits_are_lowered_at_once_and_never_raised",
+            "hard_limits_are_lowered_at_once_and_never_raised",
+        ],
     ),
     control(
         "Paper and live",
@@ -431,9 +442,10 @@ const CONTROLS: [Control; 35] = [
     ),
     control(
         "End of the day",
-        "A",
-        "From the first cut-off only reducing orders pass and the caller flattens; from the \
-         second none. Closing auctions are not used.",
+        "A, kernel",
+        "From the first cut-off only reducing orders pass, parents that add risk are stopped and \
+         the forecast's position is flattened; from the second none. Closing auctions are not \
+         used.",
         &["eod_reduce_only_s", "eod_no_new_s"],
         &[EndOfDayReduceOnly, EndOfDay],
         &["the_end_of_the_day"],

@@ -320,3 +320,32 @@ fn a_full_table_refuses_until_a_child_ends() {
         assert_eq!(wire.leave(&order), want, "{step}");
     }
 }
+
+#[test]
+fn hard_limits_are_lowered_at_once_and_never_raised() {
+    let c = RiskConfig { max_orders_per_s: 2, order_burst: 1, max_order_qty: 100, ..wide() };
+    let lower = RiskConfig { max_orders_per_s: 1, max_order_qty: 50, ..c.clone() };
+    let mut wire = Wire::new(&c);
+    let start = wire.rig.now;
+    for n in 0..6 {
+        wire.rig.now = RecvTs(start.0 + n * 100 * MS);
+        assert_eq!(wire.send(100, dollars(100)), Ok(()));
+    }
+    for config in [&lower, &c] {
+        wire.gate.tighten(config);
+        wire.rig.now = RecvTs(start.0 + 1_100 * MS);
+        // Of the six, the four since 0.2 s are counted on: a full cap of the lower rate.
+        assert_eq!(wire.send(50, dollars(100)), Err(RiskCode::MessageRate));
+        assert_eq!(wire.send(51, dollars(100)), Err(RiskCode::OrderQty));
+    }
+    wire.rig.now = RecvTs(start.0 + 1_200 * MS);
+    assert_eq!(wire.send(50, dollars(100)), Ok(()));
+    wire.gate.tighten(&RiskConfig { price_collar_hard_bps: f64::NAN, ..wide() });
+    assert_eq!(wire.send(1, dollars(100)), Err(RiskCode::PriceCollar), "not a number refuses");
+    wire.gate.tighten(&wide());
+    assert_eq!(wire.send(1, dollars(100)), Err(RiskCode::PriceCollar));
+    wire.gate.tighten(&RiskConfig { allow_symbols: vec![], ..wide() });
+    assert_eq!(wire.send(1, dollars(100)), Err(RiskCode::NotAllowed));
+    wire.gate.tighten(&wide());
+    assert_eq!(wire.send(1, dollars(100)), Err(RiskCode::NotAllowed));
+}

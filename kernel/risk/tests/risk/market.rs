@@ -45,13 +45,6 @@ fn a_silent_feed_stops_orders() {
     assert_eq!(outcome(&unset, Side::Bid, 1, dollars(100)), Err(RiskCode::FeedSilent));
     let longest = RiskConfig { feed_heartbeat_ms: u64::MAX, ..wide() };
     assert_eq!(outcome(&longest, Side::Bid, 1, dollars(100)), Ok(()));
-    let mut rig = Rig::new(&c);
-    rig.gate.on_mark(rig.now, A, 100.0);
-    let heard = rig.now;
-    assert!(!rig.gate.is_feed_silent(heard.plus_ns(limit)));
-    assert!(rig.gate.is_feed_silent(heard.plus_ns(limit + 1)));
-    assert!(rig.gate.is_feed_silent(heard.plus_ns(limit + 2)));
-    assert_eq!(alarms(&mut rig.gate), [AlarmCode::DataStale], "one alarm a silence");
 }
 
 fn data() -> RiskConfig {
@@ -260,6 +253,19 @@ fn a_clock_that_is_off_blocks_until_it_is_right() {
         rig.gate.on_clock_offset(rig.now, offset);
         assert_eq!(rig.gate.blocks() == Block::Clock.bit(), blocked, "{offset:?}");
     }
+    // A step and an offset are two reasons.
+    rig.gate.block(rig.now, Block::Clock);
+    rig.gate.on_clock_offset(rig.now, Some(0));
+    assert_eq!(rig.gate.blocks(), Block::Clock.bit());
+    rig.gate.on_clock_offset(rig.now, None);
+    rig.gate.unblock(rig.now, Block::Clock);
+    assert_eq!(rig.gate.blocks(), Block::Clock.bit());
+    rig.gate.on_clock_offset(rig.now, Some(0));
+    assert_eq!(rig.gate.blocks(), 0);
+    rig.gate.require_clock_offset();
+    assert_eq!(rig.gate.blocks(), Block::Clock.bit(), "nobody has told it yet");
+    rig.gate.on_clock_offset(rig.now, Some(0));
+    assert_eq!(rig.gate.blocks(), 0);
     let mut rig = Rig::new(&RiskConfig { clock_block_ms: 0, clock_warn_ms: 0, ..wide() });
     rig.gate.on_clock_offset(rig.now, Some(1));
     assert_eq!(next(&mut rig, A), Err(RiskCode::BlockedClock));

@@ -1,12 +1,18 @@
 //! What the process wrote down: its records as it appended them, and what came onto the device.
 
-use super::layout::{alarm, carry, control, fate, frame, item, kinds, order, parent, report};
+use super::layout::{
+    alarm, carry, condition, control, fate, frame, item, kinds, order, parent, report,
+};
 use super::layout::{signed, unsigned};
 use super::{Auditor, Rule};
 use std::collections::BTreeSet;
 
 /// Within this every working order must be cancelled after a kill.
 const SWEEP_NS: u64 = 100_000_000;
+
+/// Offsets from true time: above the first nothing new may leave, until it is within the second.
+const CLOCK_BLOCK_NS: u64 = 50_000_000;
+const CLOCK_WARN_NS: u64 = 10_000_000;
 
 /// A parent and what its children may still take or have taken.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +57,10 @@ impl Auditor {
             kinds::ORDER => {
                 let id = unsigned(payload, order::ID, 8);
                 self.journaled_orders.insert(id);
+                let qty = signed(payload, order::QTY);
+                if self.lowered_qty.is_some_and(|most| qty > most) {
+                    self.breach(Rule::OrderTooLarge, format!("order {id:#x}: {qty}, lowered"));
+                }
                 self.check_intents();
             }
             kinds::REPORT => self.on_report_record(payload),
@@ -64,6 +74,8 @@ impl Auditor {
                 self.sweep = None; // what is not heard cannot be cancelled
             }
             kinds::PARENT => self.on_parent(payload),
+            kinds::CONDITION => self.on_condition(payload),
+            kinds::LIMITS => self.on_limits(payload),
             _ => {}
         }
     }
@@ -202,6 +214,31 @@ impl Auditor {
             control::UNBLOCK => self.blocks &= !bit,
             _ => {}
         }
+    }
+
+    /// Too far from true time, or nobody knows how far.
+    fn on_condition(&mut self, payload: &[u8]) {
+        let off = signed(payload, condition::VALUE).unsigned_abs();
+        match payload[condition::KIND] {
+            condition::CLOCK_UNKNOWN => self.clock_off = true,
+            condition::CLOCK_OFFSET if off > CLOCK_BLOCK_NS => self.clock_off = true,
+            condition::CLOCK_OFFSET if off <= CLOCK_WARN_NS => self.clock_off = false,
+            _ => {}
+        }
+    }
+
+    /// Looks for the one limit that is followed here.
+    fn on_limits(&mut self, payload: &[u8]) {
+        let text = String::from_utf8_lossy(payload);
+        let number = text.split("\"max_order_qty\":").nth(1).and_then(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_digit())?;
+            rest[..end].parse::<i64>().ok()
+        });
+        let Some(qty) = number else {
+            self.breach(Rule::BadBytes, format!("limits: {text}"));
+            return;
+        };
+        self.lowered_qty = Some(self.lowered_qty.map_or(qty, |old| old.min(qty)));
     }
 
     fn on_kill(&mut self) {

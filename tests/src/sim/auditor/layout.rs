@@ -28,6 +28,10 @@ pub mod kinds {
     pub const SNAPSHOT: u8 = 7;
     /// What an earlier run left.
     pub const CARRY: u8 = 8;
+    /// Somebody outside says something.
+    pub const CONDITION: u8 = 9;
+    /// Lower limits, as JSON text.
+    pub const LIMITS: u8 = 10;
     /// An order is about to leave.
     pub const ORDER: u8 = 17;
     /// A parent's account.
@@ -36,6 +40,15 @@ pub mod kinds {
     pub const ALARM: u8 = 22;
     /// What is known of an order changed.
     pub const FATE: u8 = 23;
+}
+
+/// What somebody outside says.
+pub mod condition {
+    /// Nanoseconds the clock is off.
+    pub const VALUE: usize = 0;
+    pub const KIND: usize = 10;
+    pub const CLOCK_OFFSET: u8 = 0;
+    pub const CLOCK_UNKNOWN: u8 = 1;
 }
 
 /// Types of messages on the link.

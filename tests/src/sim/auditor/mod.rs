@@ -249,6 +249,10 @@ pub struct Auditor {
     children: BTreeMap<u64, journal::Child>,
     busts_returned: BTreeSet<u64>,
     blocks: u8,
+    /// The clock is not to be trusted, by the time server.
+    clock_off: bool,
+    /// Largest order since the limits were lowered.
+    lowered_qty: Option<i64>,
     killed: bool,
     link_up: bool,
     /// An order of ours surfaced in this process after it was declared absent.
@@ -294,6 +298,8 @@ impl Auditor {
             children: BTreeMap::new(),
             busts_returned: BTreeSet::new(),
             blocks: limits.blocks_at_boot | RECOVERY,
+            clock_off: false,
+            lowered_qty: None,
             killed: false,
             link_up: false,
             surfaced: false,
@@ -347,6 +353,9 @@ impl Auditor {
         self.parents.clear();
         self.children.clear();
         self.blocks = self.limits.blocks_at_boot | RECOVERY;
+        // Nobody has told it the time yet.
+        self.clock_off = true;
+        self.lowered_qty = None;
         self.steps.push_back(self.at);
     }
 

@@ -101,8 +101,15 @@ impl Day {
         self.record(kinds::CONTROL, vec![kind, block, 0, 0, 0, 0, 0, 0]);
     }
 
+    fn clock(&mut self, kind: u8, offset_ns: i64) {
+        let mut body = [&offset_ns.to_le_bytes()[..], &[0; 8]].concat();
+        body[10] = kind;
+        self.record(kinds::CONDITION, body);
+    }
+
     fn boot(&mut self, epoch: u64) {
         self.see(What::Boot);
+        self.clock(0, 3);
         self.connect(epoch);
         self.answer(&[]);
         let left: Vec<u64> = self.auditor.sent.keys().copied().collect();
@@ -355,6 +362,13 @@ fn limits_of_size() {
     let one_more = doctored(|d| d.trade(2, 0, 101));
     assert_eq!(one_more, [Rule::OrderTooLarge]);
     assert_eq!(doctored(|d| d.trade(2, 0, 0)), [Rule::OrderTooLarge]);
+    for (qty, rules) in [(40, &[][..]), (41, &[Rule::OrderTooLarge])] {
+        let rules_found = doctored(|d| {
+            d.record(kinds::LIMITS, b"{\"x\":1,\"max_order_qty\":40,\"y\":2}".to_vec());
+            d.trade(2, 0, qty);
+        });
+        assert_eq!(rules_found, rules, "{qty}");
+    }
     // 20 held: two orders of 100 and one of 30 make 250 shares, 25,000 dollars.
     let three = |last| {
         doctored(move |d| {
@@ -507,6 +521,15 @@ fn new_while_blocked() {
         }),
         [Rule::NewWhileBlocked]
     );
+    let off = 50_000_001;
+    for (kind, ns, found) in [(1, 0, true), (0, off, true), (0, -off, true), (0, off - 1, false)] {
+        let rules = doctored(|d| {
+            d.clock(kind, ns);
+            d.trade(2, 0, 1);
+            d.clock(0, 0);
+        });
+        assert_eq!(rules.contains(&Rule::NewWhileBlocked), found, "{kind} {ns}");
+    }
     assert_eq!(
         doctored(|d| {
             d.control(2, 5);

@@ -93,8 +93,9 @@ impl Auditor {
         if self.killed {
             self.breach(Rule::NewAfterKill, format!("order {id:#x}"));
         }
-        if self.blocks != 0 {
-            let text = format!("order {id:#x}, blocks {:#010b}", self.blocks);
+        if self.blocks != 0 || self.clock_off {
+            let (blocks, off) = (self.blocks, self.clock_off);
+            let text = format!("order {id:#x}, blocks {blocks:#010b}, clock off {off}");
             self.breach(Rule::NewWhileBlocked, text);
         }
         if self.reconciled != Some(connection) {

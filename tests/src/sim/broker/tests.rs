@@ -206,7 +206,7 @@ fn hell(seed: u64) -> (Vec<Out>, Broker) {
 #[test]
 fn complete_answers_are_true_and_books_add_up_whatever_happens() {
     let mut happened = vec![0; Fault::ALL.len()];
-    for seed in 0..300 {
+    for seed in 0..500 {
         let (_, b) = hell(seed);
         for (sum, n) in happened.iter_mut().zip(b.fault_counts()) {
             *sum += n;

@@ -9,7 +9,7 @@ use ijk_core::record::{
     RefusalRecord, RunEnd,
 };
 use ijk_core::{
-    AlarmRecord, CancelOrder, CarryItem, FateRecord, LinkEvent, MarketEvent, NewOrder,
+    AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, LinkEvent, MarketEvent, NewOrder,
     SnapshotItem, SnapshotRequest, VenueReport,
 };
 use ijk_engine::runtime::hash::{RunHasher, RunHashes};
@@ -173,6 +173,8 @@ fn payload(frame: &Frame<'_>) -> Result<String, JournalError> {
         RecordKind::Link => format!("{:?}", frame.read::<LinkEvent>()?.kind),
         RecordKind::Snapshot => format!("{:?}", frame.read::<SnapshotItem>()?),
         RecordKind::Carry => format!("{:?}", frame.read::<CarryItem>()?),
+        RecordKind::Condition => format!("{:?}", frame.read::<Condition>()?),
+        RecordKind::Limits => String::from_utf8_lossy(frame.payload).into_owned(),
         RecordKind::Request => format!("{:?}", frame.read::<SnapshotRequest>()?),
         RecordKind::Fate => format!("{:?}", frame.read::<FateRecord>()?),
         RecordKind::Alarm => {

@@ -97,6 +97,6 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
         self.blocked ^= block.bit();
         let command = ControlCommand::block(block, set);
         self.input(RecordKind::Control, command.as_bytes(), &Input::Control(&command));
-        self.s.outbox.on_block(self.now, block, set);
+        self.tell_last_check(block);
     }
 }

@@ -74,6 +74,8 @@ impl Pair {
         }
         self.gate.on_market_wide_resume(RecvTs(self.now));
         self.oracle.on_resume(self.now);
+        self.gate.on_clock_offset(RecvTs(self.now), Some(0));
+        self.oracle.on_clock(self.now, Some(0));
     }
 
     fn set_block(&mut self, block: Block, set: bool) {
@@ -198,6 +200,8 @@ impl Pair {
         let config = configs::changed(&self.config, &mut self.rng);
         self.gate.tighten(&config);
         self.oracle.tighten(&config);
+        self.egress.tighten(&config);
+        self.egress_oracle.tighten(&config);
     }
 
     pub(super) fn kill(&mut self) {

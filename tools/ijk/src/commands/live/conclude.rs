@@ -8,7 +8,6 @@ use crate::header::Header;
 use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::{report, system};
 use ijk_core::{FeedError, InstrumentId, RepairCounts};
-use ijk_engine::runtime::hash::hash_run;
 use ijk_engine::runtime::session::SessionDone;
 use ijk_risk::{Gate, TradingState};
 use serde_json::{Value, json};
@@ -64,10 +63,7 @@ fn judge(header: &Header, done: &SessionDone) -> Result<(), Exit> {
 /// Builds the report and returns everything a run has to say of itself.
 fn summarise(header: &Header, dir: &RunDir, outcome: &Outcome) -> Result<Value, Exit> {
     // The writer's own hashes; `ijk replay` and `ijk journal verify` find them in the files.
-    let hashes = match &outcome.written.hashes {
-        Some(hashes) => hashes.clone(),
-        None => hash_run(&dir.journal()).map_err(|e| Exit::new(exit::UNSAFE, e))?,
-    };
+    let hashes = &outcome.written.hashes;
     let peak_rss_bytes = system::peak_rss_bytes();
     let tables = report::build(dir, Some(&outcome.done.clock))?;
     let counts = outcome.done.kernel.counts();

@@ -1,5 +1,6 @@
 //! `ijk live`: the main job.
 
+pub mod cancel_all;
 mod conclude;
 mod trade;
 
@@ -89,7 +90,6 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
         VenueSpec::Sim => plan.trade(simulated_exchange(&header)?, source, &dir, args)?,
         VenueSpec::Link(address) => plan.trade(gateway(&header, address)?, source, &dir, args)?,
     };
-    dir.mark_latest();
     conclude::conclude(&header, &dir, outcome, args)
 }
 

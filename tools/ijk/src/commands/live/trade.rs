@@ -2,14 +2,16 @@
 
 use super::Account;
 use crate::cli::LiveArgs;
+use crate::desk::{DeskFolder, ToKernel, tell};
 use crate::exit::{self, Exit};
 use crate::feeds::Feeds;
 use crate::header::Header;
 use crate::run_dir::RunDir;
-use crate::{progress, system};
+use crate::{progress, system, time_watch};
 use ijk_core::record::{ParentCommand, RecordKind};
 use ijk_core::{AlarmRecord, CarryItem, FeedError, Instrument, MarketEvent, RecvTs, RepairCounts};
 use ijk_engine::runtime::counters::Counters;
+use ijk_engine::runtime::desk::{DESK_SLOTS, Desk, DeskOrder};
 use ijk_engine::runtime::journal_port::{
     self, JournalDone, JournalPort, JournalThread, PortOptions,
 };
@@ -21,6 +23,7 @@ use ijk_journal::Durability;
 use ijk_venue::Venue;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -62,6 +65,8 @@ impl Plan<'_> {
         let (port, journal) = start_journal(self.header, dir, venue.outlives_process())?;
         let (producer, consumer) = rtrb::RingBuffer::new(runtime.feed_ring_slots.max(2));
         let (alarms, heard) = rtrb::RingBuffer::new(ALARM_SLOTS);
+        let (to_kernel, desk) = start_desk(args.hold);
+        let mut people = DeskFolder::create(dir.desk())?;
         let shared = Arc::new(PumpShared::default());
         let instruments = &self.header.instruments;
         let session = Session {
@@ -72,6 +77,7 @@ impl Plan<'_> {
             clock: DataClock::new(self.speed, config.venue.clock_step_max_ms),
             carry: self.carry,
             alarms: Some(alarms),
+            desk: Some(desk),
             counters: Arc::new(counters),
             pump: Arc::clone(&shared),
             parents: self.parents,
@@ -90,12 +96,18 @@ impl Plan<'_> {
         let (cpu_before, began) = (system::cpu_seconds(), std::time::Instant::now());
         let pump_shared = Arc::clone(&shared);
         let mut driver = Driver::new(session);
+        let external = self.account.is_some();
         if let Some(account) = self.account {
             take_over(&mut driver, account, dir)?;
         }
+        dir.mark_latest();
         let feed = spawn("ijk-feed", move || pump::run(source, producer, &options, &pump_shared))?;
         let kernel = spawn("ijk-kernel", move || driver.run())?;
-        watch(&shared, &kernel, heard, instruments, args.json);
+        let clock = external.then(|| watch_clock(self.header, &to_kernel)).transpose()?;
+        watch(&shared, &kernel, heard, instruments, args.json, &mut || {
+            people.serve(instruments, &to_kernel);
+        });
+        drop(clock);
         let done = join(kernel).map_err(|e| Exit::new(exit::UNSAFE, e));
         let repairs = join(feed);
         let written = finish_journal(journal)?;
@@ -111,8 +123,28 @@ impl Plan<'_> {
     }
 }
 
+/// Makes the way to the kernel thread, with a hold on it where the run starts disarmed.
+fn start_desk(hold: bool) -> (Arc<ToKernel>, Desk) {
+    let (to_kernel, desk) = rtrb::RingBuffer::new(DESK_SLOTS);
+    let to_kernel = Arc::new(ToKernel::new(to_kernel));
+    if hold {
+        tell(&to_kernel, DeskOrder::Hold(true));
+    }
+    (to_kernel, desk)
+}
+
+/// Starts the comparison of the clock, which ends when the sender is dropped.
+fn watch_clock(header: &Header, to: &Arc<ToKernel>) -> Result<Sender<()>, Exit> {
+    let (stop, stopped) = std::sync::mpsc::channel();
+    let (venue, risk) = (header.config.venue.clone(), header.config.risk.clone());
+    let to = Arc::clone(to);
+    // Not joined: an answer may take its time, and nothing depends on it any more.
+    spawn("ijk-time", move || time_watch::watch(&venue, &risk, &to, &stopped))?;
+    Ok(stop)
+}
+
 /// Starts the journal with its header record.
-fn start_journal(
+pub(super) fn start_journal(
     header: &Header,
     dir: &RunDir,
     strict: bool,
@@ -135,7 +167,7 @@ fn start_journal(
 }
 
 /// Makes this run the one to recover from, once everything before it is in its journal.
-fn take_over<V: Venue>(
+pub(super) fn take_over<V: Venue>(
     driver: &mut LiveDriver<V>,
     mut account: Account,
     dir: &RunDir,
@@ -151,7 +183,7 @@ fn take_over<V: Venue>(
     Ok(())
 }
 
-type LiveDriver<V> = Driver<V, rtrb::Consumer<MarketEvent>, JournalPort, DataClock>;
+pub(super) type LiveDriver<V> = Driver<V, rtrb::Consumer<MarketEvent>, JournalPort, DataClock>;
 
 fn finish_journal(journal: JournalThread) -> Result<journal_port::JournalDone, Exit> {
     let written = journal.join().map_err(|e| Exit::new(exit::UNSAFE, e))?;
@@ -197,6 +229,7 @@ fn watch<T>(
     mut alarms: rtrb::Consumer<AlarmRecord>,
     instruments: &[Instrument],
     quiet: bool,
+    serve: &mut dyn FnMut(),
 ) {
     let bar = progress::bar(Some(100), "live", quiet);
     loop {
@@ -207,6 +240,7 @@ fn watch<T>(
         if finished {
             break;
         }
+        serve();
         std::thread::sleep(Duration::from_millis(20));
         let total = shared.bytes_total.load(Ordering::Relaxed);
         if let Some(percent) = (100 * shared.bytes_read.load(Ordering::Relaxed)).checked_div(total)

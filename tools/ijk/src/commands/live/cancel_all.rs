@@ -1,0 +1,125 @@
+//! `ijk cancel-all`: a run without a feed. It takes over what the last run left, connects, lets
+//! order truth cancel everything of ours, and ends when the venue's account shows nothing.
+
+use super::trade::{start_journal, take_over};
+use super::{Account, VenueSpec, gateway, parse_venue};
+use crate::cli::CancelAllArgs;
+use crate::exit::{self, Exit};
+use crate::files::{print_json, print_text};
+use crate::header::Header;
+use crate::recover;
+use crate::run_dir::{RUNS, RunDir};
+use crate::state_dir::{STATE, StateDir};
+use ijk_core::RecvTs;
+use ijk_engine::runtime::counters::{Counter, Counters};
+use ijk_engine::runtime::outbox::Outbox;
+use ijk_engine::runtime::ports::DataClock;
+use ijk_engine::runtime::pump::PumpShared;
+use ijk_engine::runtime::session::{Driver, Session, SessionDone};
+use ijk_venue::link::LinkVenue;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Cancels and confirms.
+///
+/// # Errors
+/// Exit code 78 while a kernel trades the account (disarm or kill that one) or if its journal
+/// cannot be read; 5 if the venue does not confirm in time.
+pub fn run(args: &CancelAllArgs) -> Result<(), Exit> {
+    let mut state = StateDir::open(args.state.as_deref().unwrap_or(Path::new(STATE)))?;
+    let Some(last) = state.run().map(Path::to_path_buf) else {
+        return Err(Exit::usage("no run was ever started on this account: nothing of ours works"));
+    };
+    let mut header = recover::header(&last)?;
+    if let Some(venue) = &args.venue {
+        header.venue.clone_from(venue);
+    }
+    let VenueSpec::Link(address) = parse_venue(&header.venue)? else {
+        return Err(Exit::usage(format!("venue '{}': nothing outlives a run there", header.venue)));
+    };
+    let carry = recover::left_by_last_run(&state, &header.instruments)?;
+    header.epoch = state.next_epoch()?;
+    header.data.clear();
+    header.weights = None;
+    header.parents_id = 0;
+    let root = args.out.clone().unwrap_or_else(default_root);
+    let dir = RunDir::create(&root, false)?;
+    let venue = gateway(&header, address)?;
+    let account = Account { epoch: header.epoch, state, carry: Vec::new() };
+    let done = sweep(&header, &dir, venue, carry, account)?;
+    conclude(&dir, &done, args.json)
+}
+
+fn default_root() -> PathBuf {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3f").to_string();
+    Path::new(RUNS).join(format!("{now}Z-cancel"))
+}
+
+fn sweep(
+    header: &Header,
+    dir: &RunDir,
+    venue: LinkVenue<ijk_engine::runtime::socket::SocketTransport>,
+    carry: Vec<ijk_core::CarryItem>,
+    account: Account,
+) -> Result<Swept, Exit> {
+    let config = &header.config;
+    let counters =
+        Counters::create(&dir.counters()).map_err(|e| Exit::output(&dir.counters(), e))?;
+    let counters = Arc::new(counters);
+    let (port, journal) = start_journal(header, dir, true)?;
+    // A feed that has ended: nothing is traded, time is the machine's.
+    let (_, feed) = rtrb::RingBuffer::new(2);
+    let now = jiff::Timestamp::now().as_nanosecond().clamp(0, i128::from(u64::MAX)) as u64;
+    let session = Session {
+        kernel: header.kernel()?,
+        outbox: Outbox::new(venue, &config.venue, &config.risk, &header.instruments),
+        feed,
+        journal: port,
+        clock: DataClock::at(RecvTs(now), config.venue.clock_step_max_ms),
+        carry,
+        alarms: None,
+        desk: None,
+        counters: Arc::clone(&counters),
+        pump: Arc::new(PumpShared::default()),
+        parents: Vec::new(),
+        feed_latency_ns: 0,
+        runtime: config.runtime.clone(),
+        venue: config.venue.clone(),
+    };
+    let mut driver = Driver::new(session);
+    take_over(&mut driver, account, dir)?;
+    let done = driver.run().map_err(|e| Exit::new(exit::UNSAFE, e))?;
+    journal.join().map_err(|e| Exit::new(exit::UNSAFE, e))?;
+    Ok(Swept { cancels: counters.get(Counter::Cancels), done })
+}
+
+struct Swept {
+    done: SessionDone,
+    cancels: u64,
+}
+
+fn conclude(dir: &RunDir, swept: &Swept, json: bool) -> Result<(), Exit> {
+    let truth = swept.done.kernel.truth();
+    let run = dir.root().display().to_string();
+    let is_confirmed = swept.done.kernel.is_settled() && swept.done.reconciled_ns.is_some();
+    let working = truth.live_count();
+    if json {
+        print_json(&json!({
+            "run": run, "cancels": swept.cancels, "working": working,
+            "confirmed": is_confirmed,
+        }));
+    } else if is_confirmed {
+        print_text(&format!("{run}: {} cancels sent, nothing of ours works\n", swept.cancels));
+    }
+    match is_confirmed {
+        true => Ok(()),
+        false => Err(Exit::new(
+            exit::VENUE,
+            format!(
+                "{run}: the venue did not confirm in time; {working} orders may work: cancel by \
+                 hand or try again"
+            ),
+        )),
+    }
+}
