@@ -137,8 +137,8 @@ impl Gate {
 
     /// Takes the clock's offset from true time in nanoseconds, `None` where nobody knows it.
     /// Beyond `clock_block_ms`, or unknown, new orders are blocked until it is back within
-    /// `clock_warn_ms`. It is a reason of its own beside a [`ijk_core::Block::Clock`] from elsewhere
-    /// (a step): lifting one leaves the other.
+    /// `clock_warn_ms`. It is a reason of its own beside a [`ijk_core::Block::Clock`] that was set
+    /// for a step: lifting one leaves the other.
     pub fn on_clock_offset(&mut self, now: RecvTs, offset_ns: Option<i64>) {
         self.see_time(now);
         let off = offset_ns.map_or(u64::MAX, i64::unsigned_abs);
