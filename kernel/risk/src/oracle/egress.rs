@@ -158,7 +158,7 @@ impl EgressOracle {
         if self.any(too_old) {
             return Err(RiskCode::StaleQuote);
         }
-        let low = !self.any(|c| !((mark as f64) < c.low_price_usd * 1e9));
+        let low = self.configs.iter().all(|c| (mark as f64) < c.low_price_usd * 1e9);
         let collar = |c: &RiskConfig| match low {
             true => c.price_collar_low_hard_bps,
             false => c.price_collar_hard_bps,
