@@ -68,6 +68,7 @@ fn what_the_desk_says_holds_and_is_on_record() {
         counter(d, "blocks") == OPERATOR && counter(d, "refusals") > 20
     });
     assert_eq!(counter(d, "orders"), 0);
+    assert_eq!(run_json(d, &["status", "runs/1", "--json"])["blocks"][0], "operator");
     let run = ["--run", "runs/1"];
     run_json(d, &["arm", "runs/1", "--json"]);
     until(d, "orders", |d| counter(d, "orders") > 5);

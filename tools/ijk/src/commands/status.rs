@@ -4,6 +4,7 @@ use crate::cli::OptRunArgs;
 use crate::exit::Exit;
 use crate::files::{print_json, print_text};
 use crate::run_dir::{KILL_LATCH, RunDir};
+use ijk_core::Block;
 use ijk_engine::runtime::counters::{Counter, Counters};
 use serde_json::json;
 use std::path::Path;
@@ -36,16 +37,23 @@ pub fn status(args: &OptRunArgs) -> Result<(), Exit> {
     };
     let trading = trading_state(counters.get(Counter::TradingState));
     let latched = Path::new(KILL_LATCH).exists();
+    let set = counters.get(Counter::Blocks);
+    let blocks: Vec<&str> = Block::ALL
+        .iter()
+        .filter(|block| set & u64::from(block.bit()) != 0)
+        .map(|block| block.name())
+        .collect();
     if args.json {
         print_json(&json!({
             "run": dir.root().display().to_string(), "phase": phase, "pid": pid,
             "trading": trading, "kill_latch": latched,
-            "kill_requested": counters.kill_requested(),
+            "kill_requested": counters.kill_requested(), "blocks": blocks,
         }));
     } else {
         print_text(&format!(
-            "{}: {phase} (pid {pid}), trading {trading}, kill latch {}\n",
+            "{}: {phase} (pid {pid}), trading {trading}, blocked by {}, kill latch {}\n",
             dir.root().display(),
+            if blocks.is_empty() { "nothing".to_string() } else { blocks.join(", ") },
             if latched { "SET" } else { "clear" }
         ));
     }
