@@ -158,6 +158,46 @@ pub struct ExecutionConfig {
     pub child_patience_ms: u64,
     /// No new parents this close to the session's end, seconds.
     pub no_new_before_close_s: u64,
+    /// Schedule of parents that name none.
+    pub schedule: crate::record::ScheduleKind,
+    /// Part of the traded volume that a `pov` schedule follows, at most `participation_max`.
+    pub pov_rate: f64,
+    /// Expected volume in equal parts of the session, any unit, for `vwap`; empty: even.
+    pub volume_curve: Vec<f64>,
+    /// Exponent β of temporary impact for `power_law`, (0, 1].
+    pub impact_exponent: f64,
+    /// Half-life of the book's recovery for `obizhaeva_wang`, seconds.
+    pub resilience_half_life_s: f64,
+    /// Exponent γ of the propagator `(1 + t/t0)^-γ`, (0, 1).
+    pub propagator_exponent: f64,
+    /// Its t0, seconds.
+    pub propagator_scale_s: f64,
+    /// Nothing is sent this soon after the session's start (opening auction), seconds.
+    pub start_after_open_s: u64,
+    /// Everything is done this long before the session's end (closing auction), seconds.
+    pub end_before_close_s: u64,
+    /// Whether parents follow the book: re-planned when it has changed, resting or taking by
+    /// expected cost, pegged to the touch.
+    pub adaptive: bool,
+    /// Spread, depth, volume or volatility at this multiple of what the plan assumed, or its
+    /// inverse, make a new plan; above 1.
+    pub replan_ratio: f64,
+    /// Order flow imbalance this far from the plan's, in units of the touch's size, makes a new
+    /// plan.
+    pub replan_flow: f64,
+    /// Shortest time between two plans of a parent, milliseconds.
+    pub replan_min_interval_ms: u64,
+    /// A resting child whose touch has left it is re-priced after this, milliseconds.
+    pub reprice_after_ms: u64,
+    /// Re-pricings of one parent a minute at most.
+    pub reprices_per_minute_max: u32,
+    /// Fills of a resting order a unit of opposite volume that reaches its queue (1: every unit
+    /// counts).
+    pub fill_hazard: f64,
+    /// How far the price is expected to follow the book's imbalance and flow, half-spreads.
+    pub signal_gain: f64,
+    /// What the price moves against a resting order that fills, half-spreads.
+    pub adverse_selection: f64,
 }
 
 impl Default for ExecutionConfig {
@@ -172,6 +212,24 @@ impl Default for ExecutionConfig {
             participation_max: 0.20,
             child_patience_ms: 5_000,
             no_new_before_close_s: 600,
+            schedule: crate::record::ScheduleKind::AlmgrenChriss,
+            pov_rate: 0.10,
+            volume_curve: Vec::new(),
+            impact_exponent: 0.6,
+            resilience_half_life_s: 60.0,
+            propagator_exponent: 0.4,
+            propagator_scale_s: 10.0,
+            start_after_open_s: 0,
+            end_before_close_s: 0,
+            adaptive: true,
+            replan_ratio: 2.0,
+            replan_flow: 2.0,
+            replan_min_interval_ms: 5_000,
+            reprice_after_ms: 500,
+            reprices_per_minute_max: 30,
+            fill_hazard: 1.0,
+            signal_gain: 1.0,
+            adverse_selection: 0.5,
         }
     }
 }

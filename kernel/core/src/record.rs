@@ -120,6 +120,65 @@ pub enum Urgency {
     Urgent = 2,
 }
 
+/// How a parent's quantity is spread over its horizon. Stable numbers.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    TryFromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum ScheduleKind {
+    /// Almgren and Chriss (2000): linear impact against the risk of waiting.
+    #[default]
+    AlmgrenChriss = 0,
+    /// Even in time.
+    Twap = 1,
+    /// Even in expected volume.
+    Vwap = 2,
+    /// A fixed part of the volume that trades.
+    Pov = 3,
+    /// Implementation shortfall with power-law temporary impact, solved numerically.
+    PowerLaw = 4,
+    /// Obizhaeva and Wang (2013): a book that refills exponentially.
+    ObizhaevaWang = 5,
+    /// The optimum of a power-law propagator.
+    Propagator = 6,
+}
+
+impl ScheduleKind {
+    /// Every kind with its name in parents files and tables, in the order of its number.
+    pub const NAMES: [(&'static str, ScheduleKind); 7] = [
+        ("almgren_chriss", ScheduleKind::AlmgrenChriss),
+        ("twap", ScheduleKind::Twap),
+        ("vwap", ScheduleKind::Vwap),
+        ("pov", ScheduleKind::Pov),
+        ("power_law", ScheduleKind::PowerLaw),
+        ("obizhaeva_wang", ScheduleKind::ObizhaevaWang),
+        ("propagator", ScheduleKind::Propagator),
+    ];
+
+    /// Returns the name used in parents files and tables.
+    pub const fn name(self) -> &'static str {
+        ScheduleKind::NAMES[self as usize].0
+    }
+
+    /// Returns the kind of this name.
+    pub fn from_name(name: &str) -> Option<ScheduleKind> {
+        ScheduleKind::NAMES.iter().find(|n| n.0 == name).map(|n| n.1)
+    }
+}
+
 /// A parent order that comes from outside (a file, an operator).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -138,6 +197,12 @@ pub struct ParentCommand {
     pub side: Side,
     /// Urgency.
     pub urgency: Urgency,
+    /// Largest part of the volume, and the rate of a `Pov` schedule, in 1e-4; 0: as set.
+    pub participation_e4: u16,
+    /// Schedule.
+    pub schedule: ScheduleKind,
+    /// Zero.
+    pub reserved: [u8; 5],
 }
 
 /// What an operator can order.
@@ -351,8 +416,12 @@ pub struct ParentRecord {
     pub urgency: Urgency,
     /// State.
     pub status: ParentStatus,
+    /// Schedule.
+    pub schedule: ScheduleKind,
+    /// How often the rest was planned anew because the market had changed; stops at 255.
+    pub replan_count: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: u8,
 }
 
 /// Last record of a complete run.
@@ -386,4 +455,4 @@ const _: () = assert!(size_of::<DecisionRecord>() <= RECORD_PAYLOAD_BYTES_MAX);
 const _: () = assert!(size_of::<DecisionRecord>().is_multiple_of(8));
 const _: () = assert!(size_of::<RefusalRecord>().is_multiple_of(8));
 const _: () = assert!(size_of::<ParentRecord>().is_multiple_of(8));
-const _: () = assert!(size_of::<ParentCommand>() == 32);
+const _: () = assert!(size_of::<ParentCommand>() == 40);

@@ -1,11 +1,14 @@
 //! The execution engine: tables of parents and children, and everything that is not pricing or
 //! reports.
 
+use crate::curve::Curve;
 use crate::exec_ids::ExecIds;
 use crate::intent::{IntentBuf, MarketView};
 use crate::order::{OrderEvent, OrderState};
 use crate::parent::{AbandonReason, Child, Parent};
-use crate::settings::{ExecutionConfigError, check_config, check_instruments};
+use crate::regime::Regime;
+use crate::settings::{ExecutionConfigError, check_config, check_instruments, check_volume_curve};
+use crate::volume_curve::VolumeCurve;
 use ijk_core::config::ExecutionConfig;
 use ijk_core::limits::{OPEN_ORDER_COUNT_MAX, PARENT_COUNT_MAX};
 use ijk_core::num::E9;
@@ -31,6 +34,7 @@ pub(crate) struct Desk {
     pub working_signed: i64,
     pub volatility_bps: f64,
     pub volume_qty: f64,
+    pub regime: Regime,
 }
 
 /// Works parent orders: schedules, slices, prices, cancels, counts. Reads no clock; allocates
@@ -44,6 +48,8 @@ pub struct ExecutionEngine {
     pub(crate) config: ExecutionConfig,
     pub(crate) desks: Vec<Desk>,
     pub(crate) parents: Vec<Option<Parent>>,
+    pub(crate) curves: Vec<Curve>,
+    pub(crate) volume_curve: VolumeCurve,
     pub(crate) children: Vec<Child>,
     pub(crate) exec_ids: ExecIds,
     pub(crate) changed: Vec<u16>,
@@ -78,11 +84,15 @@ impl ExecutionEngine {
             working_signed: 0,
             volatility_bps: config.daily_volatility_bps,
             volume_qty: config.daily_volume_qty as f64,
+            regime: Regime::default(),
         };
+        let volume_curve = check_volume_curve(config)?;
         Ok(ExecutionEngine {
             config: config.clone(),
             desks: instruments.iter().map(desk).collect(),
             parents: vec![None; PARENT_SLOT_COUNT],
+            curves: vec![Curve::EMPTY; PARENT_SLOT_COUNT],
+            volume_curve,
             children: vec![Child::EMPTY; CHILD_SLOT_COUNT],
             exec_ids: ExecIds::default(),
             changed: Vec::with_capacity(PARENT_SLOT_COUNT),

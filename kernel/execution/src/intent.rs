@@ -17,6 +17,9 @@ pub struct MarketView {
     pub two_sided: bool,
     /// Visible traded quantity of the session so far; never decreases.
     pub volume_qty: i64,
+    /// The same by aggressor, by number of the side: bought, sold. Trades without a known
+    /// aggressor are in neither.
+    pub aggressive_qty: [i64; 2],
     /// First nanosecond after trading; `u64::MAX` without an end.
     pub session_close_ns: u64,
 }

@@ -4,7 +4,7 @@ use crate::engine::ExecutionEngine;
 use crate::intent::{Intent, IntentBuf, MarketView};
 use crate::parent::ParentSpec;
 use ijk_core::config::ExecutionConfig;
-use ijk_core::record::{Level, ParentStatus, Urgency};
+use ijk_core::record::{Level, ParentStatus, ScheduleKind, Urgency};
 use ijk_core::{
     ExchTs, ExecId, Instrument, InstrumentId, NewOrder, Px, Qty, RecvTs, ReportKind, Side, Symbol,
     TimeInForce, VenueOrderId, VenueReport,
@@ -48,6 +48,7 @@ fn tables_are_reused_and_never_grow() {
         ask: level(10_001),
         two_sided: true,
         volume_qty: 0,
+        aggressive_qty: [0; 2],
         session_close_ns: u64::MAX,
     };
     let mut out = IntentBuf::new();
@@ -63,6 +64,8 @@ fn tables_are_reused_and_never_grow() {
             horizon_ns: 5_000_000_000,
             // Every fortieth one rests and keeps its place for long.
             urgency: if round % 40 == 0 { Urgency::Passive } else { Urgency::Urgent },
+            schedule: ScheduleKind::AlmgrenChriss,
+            participation_e4: 0,
             decision_id: round,
             source_line: 0,
         };

@@ -1,8 +1,10 @@
 //! Parent orders: what starts one, what can go wrong, and what the engine keeps of each.
 
 use crate::order::OrderState;
+use crate::regime::Conditions;
 use crate::schedule::Slices;
-use ijk_core::record::{ParentRecord, ParentStatus, Urgency};
+use crate::stance::Stance;
+use ijk_core::record::{ParentRecord, ParentStatus, ScheduleKind, Urgency};
 use ijk_core::{ClientOrderId, InstrumentId, ParentId, Px, Qty, RecvTs, Side};
 
 /// Children of one parent alive at once.
@@ -21,6 +23,10 @@ pub struct ParentSpec {
     pub horizon_ns: u64,
     /// Urgency.
     pub urgency: Urgency,
+    /// Schedule.
+    pub schedule: ScheduleKind,
+    /// Largest part of the volume, and the rate of a `Pov` schedule, in 1e-4; 0: as set.
+    pub participation_e4: u16,
     /// Decision that wants it, or 0.
     pub decision_id: u64,
     /// Line of the file it came from, or 0.
@@ -44,6 +50,9 @@ pub enum ParentError {
     /// No time to work in.
     #[error("the horizon is zero")]
     Horizon,
+    /// A part of the volume above all of it.
+    #[error("participation {0}e-4 is more than all volume")]
+    Participation(u16),
     /// The book has not two sides: there is no arrival price.
     #[error("the book has not two sides; retry when it has")]
     NoBook,
@@ -93,6 +102,10 @@ pub(crate) struct Child {
     pub away_since: Option<RecvTs>,
     /// Not before this is another cancel sent.
     pub next_cancel: RecvTs,
+    /// Quantity believed to stand before it in the queue.
+    pub ahead: f64,
+    /// Volume of those who trade against its side when that was last brought up to date.
+    pub ahead_volume: i64,
 }
 
 impl Child {
@@ -112,11 +125,23 @@ impl Child {
         placed: RecvTs(0),
         away_since: None,
         next_cancel: RecvTs(0),
+        ahead: 0.0,
+        ahead_volume: 0,
     };
 
     pub(crate) fn leaves(&self) -> i64 {
         self.qty - self.filled - self.ended
     }
+}
+
+/// The numbers a plan is made with; see [`crate::plan::PlanInputs`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PlanNumbers {
+    pub sigma: f64,
+    pub volume: f64,
+    pub eta: f64,
+    pub lambda: f64,
+    pub rate: f64,
 }
 
 /// One parent order.
@@ -128,6 +153,18 @@ pub(crate) struct Parent {
     pub children: [ClientOrderId; CHILD_PER_PARENT_MAX],
     pub child_count: usize,
     pub volume_start: i64,
+    /// Largest part of the volume.
+    pub participation_max: f64,
+    /// What its plan was made with.
+    pub numbers: PlanNumbers,
+    /// The market that its plan assumes; `None` before there was enough of one.
+    pub assumed: Option<Conditions>,
+    /// Not before this is it planned anew.
+    pub next_plan: RecvTs,
+    /// Whether it rests or takes.
+    pub stance: Stance,
+    /// Not before this is a child re-priced.
+    pub next_reprice: RecvTs,
     /// From here on the rest crosses the spread.
     pub finish: RecvTs,
     pub behind_since: Option<RecvTs>,

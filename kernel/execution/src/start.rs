@@ -1,17 +1,15 @@
 //! How a parent starts: what is checked, and the schedule it gets.
 
-use crate::almgren_chriss::kappa_from_squared;
-use crate::engine::{Desk, ExecutionEngine, PARENT_SLOT_COUNT, parent_slot};
+use crate::engine::{ExecutionEngine, PARENT_SLOT_COUNT, parent_slot};
 use crate::intent::MarketView;
 use crate::parent::{Parent, ParentError, ParentSpec};
+use crate::replan::{Window, first_numbers};
 use crate::schedule::{Slices, slice_count};
-use ijk_core::config::ExecutionConfig;
+use crate::stance::Stance;
 use ijk_core::limits::PARENT_COUNT_MAX;
 use ijk_core::record::{ParentRecord, ParentStatus};
 use ijk_core::{ParentId, Qty, RecvTs};
 
-/// Trading day of instruments without session bounds: 6.5 hours.
-const DAY_NS_DEFAULT: u64 = 23_400_000_000_000;
 /// Longest pause between two children of a parent: longer than the default window in which the
 /// risk gate takes an equal order for a duplicate.
 const PAUSE_NS_MAX: u64 = 600_000_000;
@@ -29,20 +27,7 @@ impl ExecutionEngine {
         spec: &ParentSpec,
         view: &MarketView,
     ) -> Result<ParentId, ParentError> {
-        let desk = self
-            .desks
-            .get(spec.instrument.index())
-            .ok_or(ParentError::UnknownInstrument(spec.instrument))?;
-        let lot = desk.definition.lot.0;
-        if spec.qty.0 <= 0 || spec.qty.0 % lot != 0 || spec.qty.0 > QTY_MAX {
-            return Err(ParentError::Quantity { qty: spec.qty.0, lot });
-        }
-        if spec.horizon_ns == 0 {
-            return Err(ParentError::Horizon);
-        }
-        if self.stopped {
-            return Err(ParentError::Stopped);
-        }
+        self.check_spec(spec)?;
         let closing_ns = self.config.no_new_before_close_s.saturating_mul(1_000_000_000);
         if view.session_close_ns != u64::MAX && now.plus_ns(closing_ns).0 >= view.session_close_ns {
             return Err(ParentError::TooCloseToEnd);
@@ -51,22 +36,34 @@ impl ExecutionEngine {
         if self.alive_count == PARENT_COUNT_MAX {
             return Err(ParentError::Full);
         }
-        let end = RecvTs(now.plus_ns(spec.horizon_ns).0.min(view.session_close_ns));
-        let horizon_ns = end.since_ns(now);
+        let (start, end) = self.window(now, spec, view).ok_or(ParentError::TooCloseToEnd)?;
+        let horizon_ns = end.since_ns(start);
+        let desk = &self.desks[spec.instrument.index()];
         // No more slices than smallest children: a slice that has to wait for the next one to be
         // worth a message would only make the parent late.
         let slices_max = (spec.qty.0 / desk.child_qty_min).max(1) as u64;
         let interval_ns = self.config.slice_interval_ms.saturating_mul(1_000_000);
         let interval_ns = interval_ns.max(horizon_ns / slices_max);
-        let tau_ns = horizon_ns / slice_count(horizon_ns, interval_ns);
-        let kappa_tau = kappa_tau(&self.config, desk, spec, mid, tau_ns);
+        let tau_ns = (horizon_ns / slice_count(horizon_ns, interval_ns)).max(1);
+        let numbers = first_numbers(&self.config, desk, spec, mid);
+        let own_max = f64::from(spec.participation_e4) * 1e-4;
+        let assumed = desk.regime.conditions();
         let (slot, parent_id) = self.free_parent_slot().ok_or(ParentError::Full)?;
+        let window = Window { from: start, end, tau_ns };
+        let instrument = spec.instrument.index();
+        let shape = self.plan(slot, instrument, spec.schedule, &numbers, spec.qty.0, window);
         let parent = Parent {
             record: new_record(now, end, spec, parent_id, mid),
-            slices: Slices::new(now, horizon_ns, interval_ns, kappa_tau),
+            slices: Slices::new(start, horizon_ns, interval_ns, shape),
             children: Default::default(),
             child_count: 0,
             volume_start: view.volume_qty,
+            participation_max: if own_max > 0.0 { own_max } else { self.config.participation_max },
+            numbers,
+            assumed,
+            next_plan: now,
+            stance: Stance::Rest,
+            next_reprice: now,
             finish: RecvTs(end.0 - horizon_ns / 10),
             behind_since: None,
             crossing: false,
@@ -85,6 +82,51 @@ impl ExecutionEngine {
         self.touch(slot);
         self.refresh_deadline();
         Ok(parent_id)
+    }
+
+    /// Checks what a parent is, whatever the market.
+    fn check_spec(&self, spec: &ParentSpec) -> Result<(), ParentError> {
+        let desk = self
+            .desks
+            .get(spec.instrument.index())
+            .ok_or(ParentError::UnknownInstrument(spec.instrument))?;
+        let lot = desk.definition.lot.0;
+        if spec.qty.0 <= 0 || spec.qty.0 % lot != 0 || spec.qty.0 > QTY_MAX {
+            return Err(ParentError::Quantity { qty: spec.qty.0, lot });
+        }
+        if spec.horizon_ns == 0 {
+            return Err(ParentError::Horizon);
+        }
+        if spec.participation_e4 > 10_000 {
+            return Err(ParentError::Participation(spec.participation_e4));
+        }
+        if self.stopped {
+            return Err(ParentError::Stopped);
+        }
+        Ok(())
+    }
+
+    /// Returns from when to when a parent works, off the auctions; `None` where that is no time.
+    fn window(
+        &self,
+        now: RecvTs,
+        spec: &ParentSpec,
+        view: &MarketView,
+    ) -> Option<(RecvTs, RecvTs)> {
+        let session = self.desks[spec.instrument.index()].definition.session;
+        let s = |seconds: u64| seconds.saturating_mul(1_000_000_000);
+        let (open_ns, close_ns) = (session.open_ns, view.session_close_ns);
+        let first = if open_ns > 0 {
+            now.max(RecvTs(open_ns).plus_ns(s(self.config.start_after_open_s)))
+        } else {
+            now
+        };
+        let last = match close_ns {
+            u64::MAX => u64::MAX,
+            close => close.saturating_sub(s(self.config.end_before_close_s)),
+        };
+        let end = RecvTs(now.plus_ns(spec.horizon_ns).0.min(last));
+        (end > first).then_some((first, end))
     }
 
     /// Returns a free place and the id that goes with it: ids whose place is taken are skipped.
@@ -127,25 +169,8 @@ fn new_record(
         side: spec.side,
         urgency: spec.urgency,
         status: ParentStatus::Active,
-        reserved: [0; 3],
+        schedule: spec.schedule,
+        replan_count: 0,
+        reserved: 0,
     }
-}
-
-/// Returns κτ of a parent with slices of `tau_ns`. With σ = mid·vol a unit and temporary impact
-/// η·σ/V a unit for each unit a day (V the daily volume), κ̃² = λσ²/(ησ/V) = λσV/η.
-fn kappa_tau(
-    config: &ExecutionConfig,
-    desk: &Desk,
-    spec: &ParentSpec,
-    mid: f64,
-    tau_ns: u64,
-) -> f64 {
-    let lambda = config.risk_aversion_per_usd[spec.urgency as usize];
-    let unit_value = mid * desk.definition.qty_as_f64(Qty(1));
-    let sigma = unit_value * desk.volatility_bps * 1e-4;
-    let session = desk.definition.session;
-    let bounded = session.close_ns != u64::MAX && session.close_ns > session.open_ns;
-    let day_ns = if bounded { session.close_ns - session.open_ns } else { DAY_NS_DEFAULT };
-    let tau = tau_ns as f64 / day_ns as f64;
-    kappa_from_squared(lambda * sigma * desk.volume_qty / config.temporary_impact, tau) * tau
 }

@@ -4,6 +4,7 @@ use crate::engine::{ExecutionEngine, NEVER, child_slot};
 use crate::intent::{Intent, IntentBuf, MarketView};
 use crate::order::{OrderEvent, OrderState};
 use crate::parent::{AbandonReason, CHILD_PER_PARENT_MAX, Child, Parent};
+use crate::stance::Stance;
 use ijk_core::record::Urgency;
 use ijk_core::{
     CancelOrder, ClientOrderId, InstrumentId, NewOrder, OrderType, Qty, RecvTs, TimeInForce,
@@ -21,10 +22,19 @@ impl ExecutionEngine {
     ///   `child_patience_ms`.
     /// - Urgent sends immediate-or-cancel limits at the far touch.
     ///
-    /// The sum of filled and working never exceeds `child_qty_min` plus `participation_max` of
-    /// the volume since the parent's start; what that holds back to the end is given up.
+    /// Where `adaptive` is set, the rest is planned anew when the market has changed, a Normal
+    /// parent takes where resting is expected to cost more and is late only a slice behind, and a
+    /// child whose touch left it is re-priced after `reprice_after_ms`, at most
+    /// `reprices_per_minute_max` times a minute.
+    ///
+    /// The sum of filled and working never exceeds `child_qty_min` plus the parent's participation
+    /// of the volume since its start; what that holds back to the end is given up.
     pub fn on_market(&mut self, instrument: InstrumentId, view: &MarketView, out: &mut IntentBuf) {
-        if self.desks.get(instrument.index()).is_none_or(|d| d.parents.is_empty()) {
+        let Some(desk) = self.desks.get_mut(instrument.index()) else { return };
+        if self.config.adaptive {
+            desk.regime.on_view(view);
+        }
+        if desk.parents.is_empty() {
             return;
         }
         let mut at = 0;
@@ -57,8 +67,16 @@ impl ExecutionEngine {
             self.close_if_over(slot);
             return;
         }
-        parent.slices.advance(now, parent.unfilled(), lot);
-        parent.note_progress(now, lot, patience_ns);
+        parent.slices.advance(now, parent.unfilled(), lot, &self.curves[slot]);
+        let traded = view.volume_qty.saturating_sub(parent.volume_start).max(0);
+        parent.slices.follow_volume(parent.record.qty.0, traded);
+        if self.config.adaptive {
+            self.replan_if_changed(slot, view);
+            self.choose_stance(slot, view, lot, patience_ns);
+        }
+        let slack = if self.config.adaptive { 1.0 } else { 0.0 };
+        let parent = self.parents[slot].as_mut().expect("a listed parent is here");
+        parent.note_progress(now, lot, patience_ns, slack);
         self.cancel_one_child(slot, view, patience_ns, out);
         self.send_child(slot, view, lot, out);
         self.plan_deadline(slot, now, patience_ns);
@@ -115,6 +133,9 @@ impl ExecutionEngine {
         let parent = *self.parents[slot].as_ref().expect("a parent is here");
         let crosses = parent.crosses(view.now);
         let touch = view.touch(parent.record.side).px;
+        let adaptive = self.config.adaptive;
+        let away_ns = self.reprice_wait_ns(patience_ns);
+        let may_reprice = !adaptive || view.now >= parent.next_reprice;
         let mut candidate: Option<ClientOrderId> = None;
         let mut under_way = false;
         for id in parent.children() {
@@ -125,15 +146,20 @@ impl ExecutionEngine {
             }
             let is_away = parent.record.side.better(touch, child.px);
             child.away_since = is_away.then(|| child.away_since.unwrap_or(view.now));
-            let waited = |since: RecvTs| view.now.since_ns(since) >= patience_ns;
-            let stale = child.away_since.is_some_and(waited) && waited(child.placed);
+            let waited = |since: RecvTs| view.now.since_ns(since) >= away_ns;
+            let stale = may_reprice && child.away_since.is_some_and(waited) && waited(child.placed);
             if (crosses || stale) && view.now >= child.next_cancel && candidate.is_none() {
                 candidate = Some(*id);
             }
         }
         if let Some(id) = candidate.filter(|_| !under_way) {
             // A full buffer only delays it to the next call.
-            let _ = push_cancel(&mut self.children[child_slot(id)], view.now, parent.pause_ns, out);
+            let child = &mut self.children[child_slot(id)];
+            if push_cancel(child, view.now, parent.pause_ns, out) && adaptive {
+                let gap_ns = 60_000_000_000 / u64::from(self.config.reprices_per_minute_max);
+                let parent = self.parents[slot].as_mut().expect("a parent is here");
+                parent.next_reprice = view.now.plus_ns(gap_ns);
+            }
         }
     }
 
@@ -173,10 +199,11 @@ impl ExecutionEngine {
             reserved: [0; 7],
         };
         assert!(out.push(Intent::New(order)), "room was checked above");
-        self.add_child(slot, &order, view.now);
+        self.add_child(slot, &order, view);
     }
 
-    fn add_child(&mut self, slot: usize, order: &NewOrder, now: RecvTs) {
+    fn add_child(&mut self, slot: usize, order: &NewOrder, view: &MarketView) {
+        let now = view.now;
         let id = order.client_order_id;
         let ioc = order.tif == TimeInForce::Ioc;
         let pause_ns = self.parents[slot].as_ref().expect("a parent is here").pause_ns;
@@ -192,6 +219,8 @@ impl ExecutionEngine {
             placed: now,
             // An immediate order ends by itself: time to, before it is cancelled.
             next_cancel: if ioc { now.plus_ns(pause_ns) } else { now },
+            ahead: view.touch(order.side).qty.0 as f64,
+            ahead_volume: view.against_qty(order.side),
             ..Child::EMPTY
         };
         self.open_child_count += 1;
@@ -218,10 +247,11 @@ impl ExecutionEngine {
             qty = r.unsent.0;
         }
         let traded = view.volume_qty.saturating_sub(parent.volume_start).max(0);
-        let share = (self.config.participation_max * traded as f64) as i64;
+        let share = (parent.participation_max * traded as f64) as i64;
         let start = child_qty_min.max(lot);
         let room = start.saturating_add(share).saturating_sub(r.filled.0 + r.working.0).max(0);
-        let capped = qty > room;
+        let earned_all = parent.slices.follows_volume() && held_back > 0;
+        let capped = qty > room || earned_all;
         qty = qty.min(room);
         let value = view.touch(r.side).px;
         let definition = &self.desks[r.instrument.index()].definition;
@@ -239,6 +269,7 @@ impl ExecutionEngine {
     fn plan_deadline(&mut self, slot: usize, now: RecvTs, patience_ns: u64) {
         let parent = *self.parents[slot].as_ref().expect("a parent is here");
         let mut next = parent.record.ts_end;
+        let reprice_ns = self.reprice_wait_ns(patience_ns);
         let mut consider = |t: RecvTs| {
             if t > now {
                 next = next.min(t);
@@ -254,10 +285,19 @@ impl ExecutionEngine {
             let child = &self.children[child_slot(*id)];
             consider(child.next_cancel);
             if let Some(since) = child.away_since {
-                consider(since.max(child.placed).plus_ns(patience_ns));
+                let due = since.max(child.placed).plus_ns(reprice_ns);
+                consider(if self.config.adaptive { due.max(parent.next_reprice) } else { due });
             }
         }
         self.parents[slot].as_mut().expect("a parent is here").deadline = next;
+    }
+
+    /// Returns how long the touch must have left a child before it is re-priced.
+    fn reprice_wait_ns(&self, patience_ns: u64) -> u64 {
+        match self.config.adaptive {
+            true => self.config.reprice_after_ms.saturating_mul(1_000_000),
+            false => patience_ns,
+        }
     }
 
     fn lot_of(&self, slot: usize) -> i64 {
@@ -269,14 +309,23 @@ impl ExecutionEngine {
 impl Parent {
     /// Returns whether new children take at the far touch.
     fn crosses(&self, now: RecvTs) -> bool {
-        self.record.urgency == Urgency::Urgent || self.crossing || now >= self.finish
+        let takes = self.record.urgency == Urgency::Normal && self.stance == Stance::Take;
+        self.record.urgency == Urgency::Urgent || self.crossing || takes || now >= self.finish
     }
 
-    /// Follows how long the parent has been behind its schedule.
-    fn note_progress(&mut self, now: RecvTs, lot: i64, patience_ns: u64) {
+    /// Returns what may be left at `now` before the parent counts as behind. The last slice has
+    /// no slack: what is left then must go.
+    fn allowed_left(&self, now: RecvTs, slack: f64) -> f64 {
+        let is_last = self.slices.next_start().is_none() && !self.slices.follows_volume();
+        let slack = if is_last { 0.0 } else { slack * self.slices.slice_qty() };
+        self.slices.planned_left(now) + slack
+    }
+
+    /// Follows how long the parent has been behind its schedule, by more than `slack` slices.
+    fn note_progress(&mut self, now: RecvTs, lot: i64, patience_ns: u64, slack: f64) {
         let unfilled = self.unfilled();
         let released_open = unfilled > self.slices.held_back(unfilled, lot);
-        let behind = released_open && unfilled as f64 > self.slices.planned_left(now);
+        let behind = released_open && unfilled as f64 > self.allowed_left(now, slack);
         self.behind_since = behind.then(|| self.behind_since.unwrap_or(now));
         let late = self.behind_since.is_some_and(|t| now.since_ns(t) >= patience_ns);
         self.crossing = self.record.urgency == Urgency::Normal && (late || self.crossing && behind);
@@ -284,6 +333,11 @@ impl Parent {
 }
 
 impl MarketView {
+    /// Returns the volume so far of those who trade against resting orders of `side`.
+    pub(crate) fn against_qty(&self, side: ijk_core::Side) -> i64 {
+        self.aggressive_qty[side.opposite() as usize]
+    }
+
     /// Returns whether the session is over.
     fn is_closed(&self) -> bool {
         self.now.0 >= self.session_close_ns

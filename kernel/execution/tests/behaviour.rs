@@ -1,7 +1,7 @@
 //! What one parent does, urgency by urgency, against a market that is written out.
 
 use ijk_core::config::ExecutionConfig;
-use ijk_core::record::{Level, ParentStatus, Urgency};
+use ijk_core::record::{Level, ParentStatus, ScheduleKind, Urgency};
 use ijk_core::*;
 use ijk_execution::*;
 
@@ -26,6 +26,8 @@ fn config() -> ExecutionConfig {
         child_qty_min: 1,
         participation_max: 1.0,
         risk_aversion_per_usd: [0.0, 0.0, 1e-2],
+        pov_rate: 0.1,
+        adaptive: false,
         ..ExecutionConfig::default()
     }
 }
@@ -42,6 +44,7 @@ impl Desk {
                 ask: level(1_001),
                 two_sided: true,
                 volume_qty: 0,
+                aggressive_qty: [0; 2],
                 session_close_ns: u64::MAX,
             },
             exec: 0,
@@ -60,6 +63,8 @@ impl Desk {
             qty: Qty(qty),
             horizon_ns: horizon_s * SECOND,
             urgency,
+            schedule: ScheduleKind::AlmgrenChriss,
+            participation_e4: 0,
             decision_id: 4,
             source_line: 7,
         };

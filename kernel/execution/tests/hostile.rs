@@ -1,7 +1,7 @@
 //! Reports and markets that make no sense: errors, never a panic, never a crooked account.
 
 use ijk_core::config::ExecutionConfig;
-use ijk_core::record::{Level, Urgency};
+use ijk_core::record::{Level, ScheduleKind, Urgency};
 use ijk_core::*;
 use ijk_execution::*;
 use proptest::prelude::*;
@@ -68,6 +68,7 @@ prop_compose! {
             ask: level(ask),
             two_sided: two_sided || sane,
             volume_qty: volume,
+            aggressive_qty: [volume, bid],
             session_close_ns: close,
         }
     }
@@ -94,6 +95,8 @@ proptest! {
                 qty: Qty(qty),
                 horizon_ns: report.exec_id.0 * 1_000_000_000,
                 urgency: urgency[usize::from(op) % 3],
+                schedule: ScheduleKind::NAMES[qty.rem_euclid(7) as usize].1,
+                participation_e4: qty as u16,
                 decision_id: 0,
                 source_line: 0,
             };

@@ -2,7 +2,7 @@
 //! interleaving, whose reports come in any order and more than once.
 
 use ijk_core::config::ExecutionConfig;
-use ijk_core::record::{Level, ParentStatus, Urgency};
+use ijk_core::record::{Level, ParentStatus, ScheduleKind, Urgency};
 use ijk_core::*;
 use ijk_execution::*;
 use proptest::prelude::*;
@@ -35,6 +35,7 @@ struct Tally {
     repeats: u64,
     awaiting: u64,
     cancel_overtakes: u64,
+    never_arrived: u64,
     rejects: u64,
     refused: u64,
     done: u64,
@@ -48,6 +49,7 @@ impl Tally {
         self.repeats += t.repeats;
         self.awaiting += t.awaiting;
         self.cancel_overtakes += t.cancel_overtakes;
+        self.never_arrived += t.never_arrived;
         self.rejects += t.rejects;
         self.refused += t.refused;
         self.done += t.done;
@@ -86,6 +88,7 @@ impl World {
                 ask: level(10_002),
                 two_sided: true,
                 volume_qty: 0,
+                aggressive_qty: [0; 2],
                 session_close_ns: u64::MAX,
             },
             to_venue: Vec::new(),
@@ -108,6 +111,8 @@ impl World {
             qty: Qty(qty),
             horizon_ns: horizon_s * SECOND,
             urgency,
+            schedule: ScheduleKind::NAMES[qty as usize % 7].1,
+            participation_e4: [0, 5_000][horizon_s as usize % 2],
             decision_id: 0,
             source_line: 0,
         };
@@ -202,6 +207,26 @@ impl World {
         }
     }
 
+    /// The link breaks and comes back: what was on its way there never arrives, and the venue is
+    /// asked what became of it; what was on its way here is told once more.
+    fn reconnect(&mut self) {
+        let again = self.to_engine.clone();
+        self.to_engine.extend(again);
+        for message in std::mem::take(&mut self.to_venue) {
+            match message {
+                Message::New(order) => {
+                    self.tally.never_arrived += 1;
+                    self.report(&order, ReportKind::Absent, 0, 0);
+                }
+                Message::Cancel(id) => {
+                    let leaves = self.resting.get(&id.0).map_or(0, |r| r.leaves);
+                    let order = self.orders[&id.0];
+                    self.report(&order, ReportKind::CancelReject, 0, leaves);
+                }
+            }
+        }
+    }
+
     fn fill(&mut self, id: u64, qty: i64) {
         let Some(r) = self.resting.get_mut(&id) else { return };
         let qty = qty.min(r.leaves);
@@ -288,6 +313,9 @@ impl World {
                 self.view.bid.px.0 += drift;
                 self.view.ask.px.0 += drift;
                 self.view.volume_qty += i64::from(a) * 10;
+                self.view.aggressive_qty[usize::from(b % 2)] += i64::from(a) * 10;
+                self.view.bid.qty = Qty(1 + 50 * i64::from(b % 16));
+                self.view.ask.qty = Qty(1 + 50 * i64::from(b / 16));
                 self.market(u64::from(b % 4) * 3);
             }
             3..=5 => self.arrive(usize::from(a), b),
@@ -305,6 +333,7 @@ impl World {
                     }
                 }
             }
+            10 if a == 3 => self.reconnect(),
             10 if a.is_multiple_of(8) => {
                 let urgency = [Urgency::Passive, Urgency::Normal, Urgency::Urgent];
                 let side = if b.is_multiple_of(2) { Side::Bid } else { Side::Ask };
@@ -369,6 +398,10 @@ fn config(patience_ms: u64) -> ExecutionConfig {
         slice_interval_ms: 500,
         child_patience_ms: patience_ms,
         child_qty_min: 5,
+        adaptive: patience_ms.is_multiple_of(2),
+        reprices_per_minute_max: 600,
+        replan_min_interval_ms: 100,
+        replan_ratio: 1.1,
         ..ExecutionConfig::default()
     }
 }
@@ -404,6 +437,7 @@ fn accounts_hold_under_any_interleaving() {
     // The corners were really visited.
     let t = tally.into_inner();
     assert!(t.fills > 3_000 && t.late_fills > 100 && t.repeats > 1_000, "{t:?}");
+    assert!(t.never_arrived > 30, "{t:?}");
     assert!(t.awaiting > 100 && t.cancel_overtakes > 100 && t.rejects > 100, "{t:?}");
     assert!(t.done > 300 && t.abandoned > 300 && t.refused > 100, "{t:?}");
 }

@@ -5,7 +5,7 @@
 //! `cargo run --release --manifest-path tests/fuzz/Cargo.toml --example seeds`
 
 use dbn::encode::{DbnEncodable, DbnEncoder, EncodeRecord};
-use ijk_core::record::{ParentCommand, RunEnd, Urgency};
+use ijk_core::record::{ParentCommand, RunEnd, ScheduleKind, Urgency};
 use ijk_core::{EventSource, InstrumentId, MarketEvent, Qty, RecvTs, RepairCounts, Side};
 use ijk_data::synth::{SynthConfig, SynthSource};
 use ijk_data::ticks::TickWriter;
@@ -225,6 +225,9 @@ fn binary_seeds() {
         instrument: InstrumentId(0),
         side: Side::Bid,
         urgency: Urgency::Normal,
+        participation_e4: 0,
+        schedule: ScheduleKind::AlmgrenChriss,
+        reserved: [0; 5],
     };
     writer.append_record(NS, &parent).expect("a disk without faults");
     let end = RunEnd { market_records: 3, rows: 3, tokens: 0, decisions: 0, orders: 0, fills: 0 };

@@ -14,7 +14,7 @@ use super::process::{Claim, Machine, Process};
 use super::rng::Rng;
 use super::scene::{Scene, Shared};
 use ijk_core::config::Config;
-use ijk_core::record::{ParentCommand, Urgency};
+use ijk_core::record::{ParentCommand, ScheduleKind, Urgency};
 use ijk_core::risk_config::RiskConfig;
 use ijk_core::{Instrument, InstrumentId, Qty, RecvTs, Side, Symbol};
 use std::cell::RefCell;
@@ -183,6 +183,9 @@ fn draw_parents(rng: &mut Rng, instruments: usize, clock: u64) -> Vec<ParentComm
                 1 => Urgency::Normal,
                 _ => Urgency::Urgent,
             },
+            participation_e4: [0, 0, 500, 10_000][line as usize % 4],
+            schedule: ScheduleKind::NAMES[line as usize % 7].1,
+            reserved: [0; 5],
         })
         .collect();
     parents.sort_by_key(|p| (p.ts, p.source_line));

@@ -466,6 +466,8 @@ impl Kernel {
             qty: Qty(delta.abs().min(self.parent_qty_max(now, state))),
             horizon_ns: (self.config.sizing.parent_horizon_s * 1e9) as u64,
             urgency: self.config.sizing.parent_urgency,
+            schedule: self.config.execution.schedule,
+            participation_e4: 0,
             decision_id: self.counts.decisions,
             source_line: 0,
         };

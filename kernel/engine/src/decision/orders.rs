@@ -206,6 +206,8 @@ impl Kernel {
             qty: command.qty,
             horizon_ns: command.horizon_ns,
             urgency: command.urgency,
+            schedule: command.schedule,
+            participation_e4: command.participation_e4,
             decision_id: 0,
             source_line: command.source_line,
         };
@@ -343,6 +345,8 @@ fn refused_parent(now: RecvTs, command: &ParentCommand, mid: f64) -> ParentRecor
         side: command.side,
         urgency: command.urgency,
         status: ParentStatus::Refused,
-        reserved: [0; 3],
+        schedule: command.schedule,
+        replan_count: 0,
+        reserved: 0,
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct InstrumentState {
     pub encoder: Option<EncoderState>,
     /// Visible volume of the session so far.
     pub volume_qty: i64,
+    /// The same by aggressor: bought, sold.
+    pub aggressive_qty: [i64; 2],
     /// Receive time of the last record.
     pub last_event: RecvTs,
     /// The row being applied had a visible trade.
@@ -51,6 +53,7 @@ impl InstrumentState {
             features: FeatureEngine::new(stride),
             encoder,
             volume_qty: 0,
+            aggressive_qty: [0; 2],
             last_event: RecvTs(0),
             row_traded: false,
             halted: false,
@@ -66,8 +69,12 @@ impl InstrumentState {
     /// Applies one record to everything but the features.
     pub fn apply(&mut self, now: RecvTs, ev: &MarketEvent) {
         self.book.apply(ev);
-        if let Some((qty, _)) = ev.visible_trade() {
+        if let Some((qty, aggressor)) = ev.visible_trade() {
             self.volume_qty = self.volume_qty.saturating_add(qty.0);
+            if let Some(side) = aggressor {
+                let sum = &mut self.aggressive_qty[side as usize];
+                *sum = sum.saturating_add(qty.0);
+            }
             self.row_traded = true;
         }
         self.last_event = now;
@@ -105,6 +112,7 @@ impl InstrumentState {
             ask: quote.ask,
             two_sided: quote.trusted && is_two_sided(&quote.bid, &quote.ask),
             volume_qty: self.volume_qty,
+            aggressive_qty: self.aggressive_qty,
             session_close_ns: self.instrument.session.close_ns,
         }
     }

@@ -114,6 +114,9 @@ impl Rig {
             instrument: InstrumentId(0),
             side,
             urgency,
+            participation_e4: 0,
+            schedule: Default::default(),
+            reserved: [0; 5],
         };
         self.input(&Input::Parent(&command));
     }

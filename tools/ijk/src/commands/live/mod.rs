@@ -61,7 +61,10 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     }
     let source = feeds::open(&specs, seed, &config.instrument)?;
     let (mut parents, parents_id) = match &args.parents {
-        Some(path) => (parents::load(path, source.instruments())?, parents::fingerprint(path)?),
+        Some(path) => (
+            parents::load(path, source.instruments(), &config.execution)?,
+            parents::fingerprint(path)?,
+        ),
         None => (Vec::new(), 0),
     };
     let mut account = match external {
