@@ -122,7 +122,8 @@ mod tests {
             queue in 1.0..1e5f64, part in 0.0..1.0f64, rate in 0.0..1e3f64,
             imbalance in 0.0..1.0f64, behind in 0.0..3.0f64,
         ) {
-            let back = Choice { queue, against_per_s: rate, imbalance, slices_behind: behind, ..CALM };
+            let back =
+                Choice { queue, against_per_s: rate, imbalance, slices_behind: behind, ..CALM };
             let front = Choice { queue: queue * part, ..back };
             prop_assert!(front.fill_probability() >= back.fill_probability());
             prop_assert!(front.rest_cost() <= back.rest_cost() + 1e-12);

@@ -24,10 +24,12 @@ pub fn run(args: &RunArgs) -> Result<(), Exit> {
             "refusals": built.refusals,
             "decision_reasons": built.reasons,
             "parents": built.parents,
+            "execution_quality": built.quality,
             "performance": built.performance,
             "latency_ns": built.latency,
         }));
     } else {
+        print_text(&report::quality_text(&built.quality));
         print_text(&format!("{}\n", dir.file("report.html").display()));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! One pass over a journal: tables are written on the way, what the page needs is kept bounded.
 
 use super::ledger::Ledger;
+use super::quality::{ParentQuality, Quality};
 use super::series::Series;
 use super::tables::Tables;
 use crate::exit::{self, Exit};
@@ -45,6 +46,8 @@ pub struct Folded {
     pub edge: EdgeSums,
     /// Last record of each parent.
     pub parents: Vec<ParentRecord>,
+    /// Execution quality of each, `None` for a refused one.
+    pub quality: Vec<Option<ParentQuality>>,
     /// Cash, positions, round trips.
     pub ledger: Ledger,
     /// True if the journal ends with a complete run.
@@ -73,6 +76,7 @@ struct Fold<'a> {
     out: Folded,
     tables: &'a mut Tables,
     books: Vec<Book>,
+    quality: Quality,
     parent_at: BTreeMap<u32, usize>,
     next_equity_ns: u64,
     next_minute_ns: u64,
@@ -94,6 +98,7 @@ pub fn fold(dir: &RunDir, tables: &mut Tables) -> Result<Folded, Exit> {
         header.instruments.iter().zip(depths).map(|(i, depth)| Book::new(depth, i)).collect();
     let count = header.instruments.len();
     let ledger = Ledger::new(&header.instruments);
+    let quality = Quality::new(&header.instruments);
     let mut state = Fold {
         out: Folded {
             header,
@@ -107,11 +112,13 @@ pub fn fold(dir: &RunDir, tables: &mut Tables) -> Result<Folded, Exit> {
             reasons: DecisionReason::ALL.iter().map(|r| (r.name(), 0)).collect(),
             edge: EdgeSums::default(),
             parents: Vec::new(),
+            quality: Vec::new(),
             ledger,
             complete: false,
         },
         tables,
         books,
+        quality,
         parent_at: BTreeMap::new(),
         next_equity_ns: 0,
         next_minute_ns: 0,
@@ -123,8 +130,10 @@ pub fn fold(dir: &RunDir, tables: &mut Tables) -> Result<Folded, Exit> {
     }
     state.equity_point(state.clock_ns)?;
     for record in std::mem::take(&mut state.out.parents) {
-        state.tables.parent(&state.out.header, &record)?;
+        let quality = state.quality.of(&record);
+        state.tables.parent(&state.out.header, &record, quality.as_ref())?;
         state.out.parents.push(record);
+        state.out.quality.push(quality);
     }
     Ok(state.out)
 }
@@ -139,10 +148,12 @@ impl Fold<'_> {
             RecordKind::Decision => self.decision(frame.ts, &frame.read().map_err(corrupt)?),
             RecordKind::Order => {
                 let order: NewOrder = frame.read().map_err(corrupt)?;
+                self.quality.on_order(&order);
                 self.tables.order(&self.out.header, frame.ts, "new", &order, "")
             }
             RecordKind::Cancel => {
                 let cancel: CancelOrder = frame.read().map_err(corrupt)?;
+                self.quality.on_cancel(&cancel);
                 self.tables.cancel(&self.out.header, frame.ts, &cancel)
             }
             RecordKind::Refusal => {
@@ -152,7 +163,9 @@ impl Fold<'_> {
                 self.tables.order(&self.out.header, frame.ts, "refused", &refusal.order, name)
             }
             RecordKind::ParentState => {
-                self.parent(&frame.read().map_err(corrupt)?);
+                let record = frame.read().map_err(corrupt)?;
+                self.quality.on_parent(&record);
+                self.parent(&record);
                 Ok(())
             }
             RecordKind::End => {
@@ -167,13 +180,16 @@ impl Fold<'_> {
         let index = ev.instrument.index();
         let Some(book) = self.books.get_mut(index) else { return Ok(()) };
         book.apply(ev);
+        let best = match (book.best(Side::Bid), book.best(Side::Ask)) {
+            (Some(bid), Some(ask)) if ev.ends_row() && bid.px < ask.px => Some((bid.px, ask.px)),
+            _ => None,
+        };
+        self.quality.on_market(ts, ev, best);
         if !ev.ends_row() {
             return Ok(());
         }
-        if let (Some(bid), Some(ask)) = (book.best(Side::Bid), book.best(Side::Ask))
-            && bid.px < ask.px
-        {
-            let mid = (bid.px.as_f64() + ask.px.as_f64()) / 2.0;
+        if let Some((bid, ask)) = best {
+            let mid = (bid.as_f64() + ask.as_f64()) / 2.0;
             self.out.mids[index].push(ts, mid);
             self.out.ledger.mark(index, mid);
         }
@@ -203,6 +219,7 @@ impl Fold<'_> {
     }
 
     fn report(&mut self, ts: u64, report: &VenueReport) -> Result<(), Exit> {
+        self.quality.on_report(report);
         if report.kind != ReportKind::Fill {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use super::fold::Folded;
 use super::latency::Stages;
 use super::tables::{parent_shortfall, side_name, status_name, urgency_name};
-use super::{Built, plots};
+use super::{Built, plots, quality_text as quality};
 use crate::run_dir::RunDir;
 use serde_json::Value;
 use std::fmt::Write;
@@ -66,6 +66,8 @@ pub fn page(dir: &RunDir, f: &Folded, stages: &Stages, built: &Built) -> String 
     h.push_str(&plots::bars(&rows(&built.refusals), "orders refused by the risk gate"));
     section(&mut h, "Parent orders");
     key_values(&mut h, &built.parents);
+    section(&mut h, "Execution quality");
+    quality::table(&mut h, &built.quality);
     parent_table(&mut h, f);
     section(&mut h, "What ran");
     inputs(&mut h, f);

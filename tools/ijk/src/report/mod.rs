@@ -5,6 +5,8 @@ mod html;
 pub mod latency;
 mod ledger;
 mod plots;
+pub mod quality;
+mod quality_text;
 mod series;
 mod stats;
 mod tables;
@@ -24,6 +26,8 @@ pub struct Built {
     pub refusals: Value,
     /// Decisions by reason.
     pub reasons: Value,
+    /// Execution quality by schedule and urgency.
+    pub quality: Value,
     /// Parents by status and their implementation shortfall.
     pub parents: Value,
     /// Return, Sharpe, drawdown, turnover, hit rate, fees.
@@ -52,6 +56,7 @@ pub fn build(dir: &RunDir, clock: Option<&StageClock>) -> Result<Built, Exit> {
     let built = Built {
         refusals: counts(folded.refusals.iter()),
         reasons: counts(folded.reasons.iter().filter(|r| *r.1 > 0)),
+        quality: quality(&folded),
         parents: parents(&folded),
         performance: performance(&folded),
         latency: latency::json(&stages),
@@ -63,6 +68,18 @@ pub fn build(dir: &RunDir, clock: Option<&StageClock>) -> Result<Built, Exit> {
 
 fn counts<'a>(rows: impl Iterator<Item = (&'a &'static str, &'a u64)>) -> Value {
     Value::Object(rows.map(|(k, v)| ((*k).to_string(), json!(v))).collect::<Map<_, _>>())
+}
+
+/// Returns the execution quality as lines for a terminal; empty without parents.
+pub fn quality_text(quality: &Value) -> String {
+    let mut text = String::new();
+    quality_text::rows(&mut text, quality);
+    text
+}
+
+fn quality(f: &Folded) -> Value {
+    let known = f.parents.iter().zip(&f.quality).filter_map(|(r, q)| q.map(|q| (*r, q)));
+    quality::groups::json(&known.collect::<Vec<_>>())
 }
 
 fn parents(f: &Folded) -> Value {

@@ -1,6 +1,7 @@
 //! The Parquet tables of a run.
 
 use super::ledger::Ledger;
+use super::quality::{BENCHMARKS, ParentQuality, Parts};
 use super::stats::{Shortfall, shortfall};
 use crate::exit::Exit;
 use crate::header::Header;
@@ -73,7 +74,7 @@ impl Tables {
             orders: table("orders.parquet", &named(&ORDER_COLUMNS))?,
             fills: table("fills.parquet", &named(&FILL_COLUMNS))?,
             equity: table("equity.parquet", &named(&EQUITY_COLUMNS))?,
-            parents: table("parents.parquet", &named(&PARENT_COLUMNS))?,
+            parents: table("parents.parquet", &parent_columns())?,
             samples: Samples::open(dir),
         })
     }
@@ -193,7 +194,12 @@ impl Tables {
     ///
     /// # Errors
     /// As [`Tables::finish`].
-    pub fn parent(&mut self, h: &Header, p: &ParentRecord) -> Result<(), Exit> {
+    pub fn parent(
+        &mut self,
+        h: &Header,
+        p: &ParentRecord,
+        quality: Option<&ParentQuality>,
+    ) -> Result<(), Exit> {
         let i = &h.instruments[p.instrument.index()];
         let s = parent_shortfall(h, p);
         let t = &mut self.parents;
@@ -206,6 +212,20 @@ impl Tables {
         t.float(p.arrival_mid).float(p.mid);
         t.float(if p.filled.0 > 0 { p.filled_value / p.filled.0 as f64 } else { f64::NAN });
         t.float(s.execution).float(s.opportunity).float(s.fees).float(s.total_bps);
+        t.text(p.schedule.name()).int(i64::from(p.replan_count));
+        let (orders, cancels) = quality.map_or((0, 0), |q| q.messages);
+        t.int(i64::from(orders)).int(i64::from(cancels));
+        t.float(quality.map_or(f64::NAN, |q| q.maker_share));
+        let parts = quality.map_or([0; 6], |q| q.parts.rounded_e9());
+        for part in parts {
+            t.int(part);
+        }
+        t.int(parts.iter().sum());
+        t.float(quality.map_or(f64::NAN, |q| q.bps(q.shortfall)));
+        for b in 0..BENCHMARKS.len() {
+            t.float(quality.map_or(f64::NAN, |q| q.benchmarks[b]));
+            t.float(quality.map_or(f64::NAN, |q| q.slippage_bps(b)));
+        }
         t.end_row()
     }
 }
@@ -313,6 +333,24 @@ const PARENT_COLUMNS: [(&str, Kind); 21] = [
     ("is_fees", Kind::Float),
     ("is_total_bps", Kind::Float),
 ];
+
+fn parent_columns() -> Vec<(String, Kind)> {
+    let mut columns = named(&PARENT_COLUMNS);
+    columns.push(("schedule".to_string(), Kind::Text));
+    for name in ["replans", "orders", "cancels"] {
+        columns.push((name.to_string(), Kind::Int));
+    }
+    columns.push(("maker_share".to_string(), Kind::Float));
+    for name in Parts::NAMES.iter().chain(&["total"]) {
+        columns.push((format!("cost_{name}_e9"), Kind::Int));
+    }
+    columns.push(("cost_total_bps".to_string(), Kind::Float));
+    for name in BENCHMARKS {
+        columns.push((format!("{name}_px"), Kind::Float));
+        columns.push((format!("{name}_slippage_bps"), Kind::Float));
+    }
+    columns
+}
 
 fn named(columns: &[(&str, Kind)]) -> Vec<(String, Kind)> {
     columns.iter().map(|(n, k)| ((*n).to_string(), *k)).collect()

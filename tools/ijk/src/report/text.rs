@@ -50,7 +50,7 @@ pub fn summary(s: &Value) -> String {
             row("", "no edge after costs was found: nothing was traded on it".to_string());
         }
     }
-    latency(&mut text, &s["latency_ns"]);
+    blocks(&mut text, s);
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<22} {value}");
     };
@@ -73,6 +73,11 @@ pub fn summary(s: &Value) -> String {
     row("journal sha256", plain(&s["journal_sha256"]));
     row("run", plain(&s["run"]));
     text
+}
+
+fn blocks(text: &mut String, s: &Value) {
+    super::quality_text::rows(text, &s["execution_quality"]);
+    latency(text, &s["latency_ns"]);
 }
 
 fn latency(text: &mut String, stages: &Value) {

@@ -101,6 +101,7 @@ fn more(header: &Header, outcome: &Outcome, tables: &report::Built) -> Value {
         "trading_state": format!("{:?}", gate.state()),
         "decision_reasons": tables.reasons,
         "parents": tables.parents,
+        "execution_quality": tables.quality,
         "performance": tables.performance,
         "latency_ns": tables.latency,
         "repairs": repairs_json(&outcome.repairs),
