@@ -1,5 +1,6 @@
 //! The command line: one definition from which parser, help, completions and man pages come.
 
+use crate::commands::execution_study::StudyArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -70,6 +71,10 @@ pub enum Command {
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Executes the same simulated parents four ways and says what schedule, resting and signal
+    /// are worth against TWAP, with intervals.
+    #[command(after_help = "Example:\n  ijk execution-study --feed lobster:GOOG.zip --out study")]
+    ExecutionStudy(StudyArgs),
     /// Explains one decision of a run from its journal.
     #[command(after_help = "Example:\n  ijk explain runs/latest 300")]
     Explain(ExplainArgs),

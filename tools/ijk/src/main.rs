@@ -65,6 +65,7 @@ fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
         Command::Config(ConfigCommand::Check { file, venue, json }) => {
             commands::config::check(file.as_deref(), &venue, json)
         }
+        Command::ExecutionStudy(args) => commands::execution_study::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
         Command::Journal(JournalCommand::Dump(args)) => commands::journal::dump(&args),

@@ -5,6 +5,7 @@ pub mod book;
 pub mod config;
 pub mod desk;
 pub mod doctor;
+pub mod execution_study;
 pub mod explain;
 pub mod features;
 pub mod forecast;

@@ -9,14 +9,14 @@ pub mod quality;
 mod quality_text;
 mod series;
 mod stats;
-mod tables;
+pub mod tables;
 pub mod text;
 
 use crate::exit::Exit;
 use crate::files::write_whole;
 use crate::run_dir::RunDir;
 use fold::Folded;
-use ijk_core::record::ParentStatus;
+use ijk_core::record::{ParentRecord, ParentStatus};
 use ijk_engine::runtime::stages::StageClock;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +28,8 @@ pub struct Built {
     pub reasons: Value,
     /// Execution quality by schedule and urgency.
     pub quality: Value,
+    /// Every parent that started, with its execution quality.
+    pub parent_quality: Vec<(ParentRecord, quality::ParentQuality)>,
     /// Parents by status and their implementation shortfall.
     pub parents: Value,
     /// Return, Sharpe, drawdown, turnover, hit rate, fees.
@@ -53,10 +55,13 @@ pub fn build(dir: &RunDir, clock: Option<&StageClock>) -> Result<Built, Exit> {
     let mut tables = tables::Tables::create(dir)?;
     let folded = fold::fold(dir, &mut tables)?;
     tables.finish()?;
+    let known = folded.parents.iter().zip(&folded.quality);
+    let known: Vec<_> = known.filter_map(|(r, q)| q.map(|q| (*r, q))).collect();
     let built = Built {
         refusals: counts(folded.refusals.iter()),
         reasons: counts(folded.reasons.iter().filter(|r| *r.1 > 0)),
-        quality: quality(&folded),
+        quality: quality::groups::json(&known),
+        parent_quality: known,
         parents: parents(&folded),
         performance: performance(&folded),
         latency: latency::json(&stages),
@@ -75,11 +80,6 @@ pub fn quality_text(quality: &Value) -> String {
     let mut text = String::new();
     quality_text::rows(&mut text, quality);
     text
-}
-
-fn quality(f: &Folded) -> Value {
-    let known = f.parents.iter().zip(&f.quality).filter_map(|(r, q)| q.map(|q| (*r, q)));
-    quality::groups::json(&known.collect::<Vec<_>>())
 }
 
 fn parents(f: &Folded) -> Value {

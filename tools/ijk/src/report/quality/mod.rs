@@ -236,6 +236,7 @@ impl Quality {
         let market = self.markets[t.window.instrument];
         let mid = market.mid.unwrap_or(0);
         let a = &t.account;
+        debug_assert_eq!(a.parts(mid).total(), a.shortfall(mid), "Invariant: parts add up.");
         let close = if mid > 0 { mid as f64 * 0.5e-9 } else { f64::NAN };
         Some(ParentQuality {
             parts: a.parts(mid),
