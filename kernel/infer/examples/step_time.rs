@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p ijk-infer --example step_time`
 
-use ijk_infer::{Encoder, EncoderState, Weights, WeightsBuilder, WeightsSpec, tensor_specs};
+use ijk_infer::{Encoder, EncoderState, Level, Weights, WeightsBuilder, WeightsSpec, tensor_specs};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -11,8 +11,9 @@ const BATCH: usize = 100;
 const BATCHES: usize = 400;
 
 fn main() {
-    for members in [1, 5] {
-        let encoder = Encoder::new(&model(members));
+    let levels: Vec<Level> = Level::all().collect();
+    for (members, level) in [1, 5].into_iter().flat_map(|m| levels.iter().map(move |l| (m, *l))) {
+        let encoder = Encoder::at(&model(members), level);
         let mut state = EncoderState::new(&encoder);
         let mut nanos = Vec::with_capacity(BATCHES);
         for batch in 0..BATCHES {
@@ -25,7 +26,7 @@ fn main() {
         }
         nanos.sort_unstable();
         let (min, median) = (nanos[0], nanos[BATCHES / 2]);
-        println!("members {members}: min {min} ns, median {median} ns a token");
+        println!("members {members} {:<8}: min {min} ns, median {median} ns a token", level.name());
     }
 }
 

@@ -1,9 +1,9 @@
 //! The encoder as callers see it.
 
-use crate::forward;
 use crate::kernels::Scalar;
 use crate::pack::PackedModel;
 use crate::shape::WINDOW;
+use crate::simd::Level;
 use crate::state::{Band, EncoderState};
 use crate::weights::Weights;
 use ijk_core::features::FEATURE_COUNT;
@@ -14,12 +14,24 @@ use ijk_core::forecast::EnsembleForecast;
 #[derive(Clone, Debug)]
 pub struct Encoder {
     model: PackedModel<Scalar>,
+    level: Level,
 }
 
 impl Encoder {
-    /// Packs the weights; the only place that allocates.
+    /// Packs the weights; the only place that allocates. Runs on the fastest instructions of this
+    /// machine.
     pub fn new(weights: &Weights) -> Encoder {
-        Encoder { model: PackedModel::new(weights) }
+        Encoder::at(weights, Level::best())
+    }
+
+    /// As [`Encoder::new`], on the instructions of `level`; the forecasts are the same bits.
+    pub fn at(weights: &Weights, level: Level) -> Encoder {
+        Encoder { model: PackedModel::new(weights), level }
+    }
+
+    /// Returns the instructions it runs on.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// Returns the ensemble members.
@@ -39,7 +51,7 @@ impl Encoder {
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
     ) -> EnsembleForecast {
-        forward::step(&self.model, state, features, &mut ())
+        self.level.step(&self.model, state, features, &mut ())
     }
 
     /// As [`Encoder::step`], showing every row of attention to `probe`.
@@ -49,7 +61,7 @@ impl Encoder {
         features: &[f64; FEATURE_COUNT],
         probe: &mut impl AttentionProbe,
     ) -> EnsembleForecast {
-        forward::step(&self.model, state, features, probe)
+        self.level.step(&self.model, state, features, probe)
     }
 }
 

@@ -13,6 +13,7 @@ const OUTPUTS_PADDED: usize = OUTPUTS.next_multiple_of(OUTPUT_BLOCK);
 
 /// Takes one token through every member. Features that are not finite give no forecast and leave
 /// the state as it was: one bad token must not stay in the rings for 64 more.
+#[inline(always)]
 pub(crate) fn step<K: Kernels>(
     model: &PackedModel<K>,
     state: &mut EncoderState,
@@ -35,6 +36,7 @@ pub(crate) fn step<K: Kernels>(
 }
 
 /// One token through one member: stores its keys and values and returns the rows of the head.
+#[inline(always)]
 fn forward<K: Kernels>(
     member: &PackedMember<K>,
     rings: &mut [LayerRing], // (layer,)
@@ -80,7 +82,7 @@ fn forward<K: Kernels>(
     outputs
 }
 
-#[inline]
+#[inline(always)]
 fn add(x: &mut [f32; D_MODEL], h: &[f32; D_MODEL]) {
     for (x, h) in x.iter_mut().zip(h) {
         *x += h;

@@ -10,7 +10,7 @@
 //!      (file, fp16)        (packed f32)      (one ring of keys and values an instrument)
 //! ```
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // but in `simd`
 // The kernels index several arrays with one subscript, as their formulas do.
 #![allow(clippy::needless_range_loop)]
 
@@ -20,11 +20,13 @@ pub mod kernels;
 mod pack;
 pub mod reference;
 pub mod shape;
+mod simd;
 mod state;
 pub mod weights;
 
 pub use encoder::{AttentionProbe, AttentionRow, Encoder};
 pub use shape::ModelShape;
+pub use simd::Level;
 pub use state::EncoderState;
 pub use weights::{
     MemberTensors, TensorSpec, Weights, WeightsBuilder, WeightsError, WeightsSpec, tensor_specs,

@@ -56,7 +56,7 @@ impl AgeBias {
     }
 
     /// Returns the biases by slot while the newest token lies in `band.slot`.
-    #[inline]
+    #[inline(always)]
     pub fn by_slot(&self, band: Band) -> &[f32; WINDOW] {
         let start = WINDOW - 1 - band.slot;
         let (slice, _) = self.reversed_twice[start..].split_first_chunk().expect("Invariant: 64");
@@ -75,7 +75,7 @@ pub(crate) struct Scaler {
 impl Scaler {
     /// Returns `clip((x - mean) / scale, ±clip)`, or `None` where a feature or its scaled value is
     /// not finite: clipping would make an ordinary number of it.
-    #[inline]
+    #[inline(always)]
     pub fn scaled(&self, features: &[f64; FEATURE_COUNT]) -> Option<[f32; FEATURE_COUNT]> {
         let mut scaled = [0.0; FEATURE_COUNT];
         for i in 0..FEATURE_COUNT {
@@ -99,7 +99,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    #[inline]
+    #[inline(always)]
     pub fn forecast(&self, head: &[f32]) -> [HorizonForecast; HORIZON_COUNT] {
         std::array::from_fn(|h| {
             let row = &head[OUTPUTS_PER_HORIZON * h..][..OUTPUTS_PER_HORIZON];

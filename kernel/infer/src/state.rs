@@ -21,7 +21,7 @@ impl LayerRing {
     };
 
     /// Overwrites `slot`; `k` and `v` are (head, dim).
-    #[inline]
+    #[inline(always)]
     pub fn store(
         &mut self,
         slot: usize,

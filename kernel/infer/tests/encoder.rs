@@ -8,7 +8,7 @@ use ijk_core::forecast::HORIZON_COUNT;
 use ijk_core::{EnsembleForecast, HorizonForecast};
 use ijk_infer::reference::{self, ReferenceForecast};
 use ijk_infer::shape::{HEADS, LAYERS, WINDOW};
-use ijk_infer::{AttentionProbe, AttentionRow, Encoder, EncoderState, Weights};
+use ijk_infer::{AttentionProbe, AttentionRow, Encoder, EncoderState, Level, Weights};
 
 type Token = [f64; FEATURE_COUNT];
 
@@ -45,6 +45,22 @@ fn largest_difference(
         }
     }
     worst
+}
+
+/// A run replays bit for bit on a machine with other vector instructions.
+#[test]
+fn every_level_gives_the_same_bits() {
+    let weights = common::model(2);
+    let tokens = common::tokens("levels", 300);
+    let truth = run(&Encoder::at(&weights, Level::PORTABLE), &tokens);
+    for level in Level::all() {
+        let encoder = Encoder::at(&weights, level);
+        assert_eq!(encoder.level(), level);
+        for (i, (a, b)) in run(&encoder, &tokens).iter().zip(&truth).enumerate() {
+            assert_eq!(bits(a), bits(b), "{} token {i}", level.name());
+        }
+    }
+    assert!(Level::all().any(|l| l == Level::best()));
 }
 
 /// Streaming one token at a time is the batch forward with the banded mask.

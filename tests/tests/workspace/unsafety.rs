@@ -10,6 +10,7 @@ const ALLOWED: &[&str] = &[
     "kernel/journal/src/uring.rs",
     "kernel/engine/src/runtime/alloc.rs",
     "kernel/engine/src/runtime/counters.rs",
+    "kernel/infer/src/simd.rs",
     "kernel/engine/src/runtime/affinity.rs",
     "kernel/infer/src/kernels/",
     "tests/concurrency/src/loom_world.rs",

@@ -50,7 +50,7 @@ impl Kernels for Scalar {
         packed
     }
 
-    #[inline]
+    #[inline(always)]
     fn linear(layer: &PackedLinear, x: &[f32], y: &mut [f32]) {
         let (y, rest) = y.as_chunks_mut::<OUTPUT_BLOCK>();
         let fits = x.len() == layer.inputs && y.len() == layer.bias.len() && rest.is_empty();
@@ -67,7 +67,7 @@ impl Kernels for Scalar {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn layer_norm(x: &[f32; D_MODEL], norm: &Norm, y: &mut [f32; D_MODEL]) {
         let mean = sum(x) / D_MODEL as f32;
         let mut squares = [0.0; D_MODEL];
@@ -82,7 +82,7 @@ impl Kernels for Scalar {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn gelu(x: &mut [f32; FF]) {
         // (1 + tanh u) / 2 = 1 / (1 + e^(-2u))
         const MINUS_2_SQRT_2_OVER_PI: f32 = -1.595_769_2;
@@ -92,7 +92,7 @@ impl Kernels for Scalar {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn scores(
         q: &[f32; HEAD_DIM],
         keys: &HeadKeys,
@@ -115,7 +115,7 @@ impl Kernels for Scalar {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn softmax(scores: &mut [f32; WINDOW], filled: usize) {
         assert!((1..=WINDOW).contains(&filled), "Invariant: the token itself is in the band");
         scores[filled..].fill(f32::NEG_INFINITY);
@@ -130,7 +130,7 @@ impl Kernels for Scalar {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn mix(row: &[f32; WINDOW], values: &HeadValues, mixed: &mut [f32; HEAD_DIM]) {
         let mut sums = [[0.0; HEAD_DIM]; 4];
         let (row, _) = row.as_chunks::<4>();
