@@ -2,7 +2,7 @@
 //! Loopback only; every wait is bounded.
 
 use ijk_ibkr::{ProbeError, ProbeTimeouts, probe};
-use ijk_twsim::{Server, ServerError, SimConfig};
+use ijk_twsim::{Server, ServerError, SetupError, SimConfig};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn versions_outside_the_simulated_ones_do_not_start() {
     for version in [0, 212, 227] {
         let config = SimConfig { server_version: version, ..SimConfig::default() };
         let refused = Server::start(0, config);
-        assert!(matches!(refused, Err(ServerError::Version { found }) if found == version));
+        assert!(matches!(refused, Err(ServerError::Setup(SetupError::Version { found })) if found == version));
     }
 }
 
@@ -81,16 +81,23 @@ fn a_session_starts_tells_the_time_and_owns_its_client_id() {
         &b"\0\0\0\x21226\x0020260102 09:30:00 US/Eastern\0"[..],
         b"\0\0\0\x0f\0\0\0\xd7\x0a\x09DU0000001",
         b"\0\0\0\x06\0\0\0\xd1\x08\x01",
-        // 1 767 364 200 in base 128, low digits first.
-        b"\0\0\0\x0a\0\0\0\xf9\x08\xe8\xac\xdf\xca\x06",
     ]
     .concat();
     let mut bytes = vec![0; expected.len()];
     stream.read_exact(&mut bytes).unwrap();
     assert_eq!(bytes, expected);
+    // Notices of the farms, then the time: 1 767 364 200 in base 128, low digits first.
+    let time = b"\0\0\0\x0a\0\0\0\xf9\x08\xe8\xac\xdf\xca\x06";
+    while !bytes.ends_with(time) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("the time comes");
+        bytes.push(byte[0]);
+    }
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    assert!(text.contains("Market data farm connection is OK"), "{text}");
 
     let mut second = connect(&server, &[&greeting[..], start].concat());
     let refused = read_to_close(&mut second);
     let text = String::from_utf8_lossy(&refused);
-    assert!(text.contains("client id is already in use"), "{text}");
+    assert!(text.contains("the client id is already in use"), "{text}");
 }

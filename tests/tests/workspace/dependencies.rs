@@ -30,7 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ijk", ANY),
     ("ijk-train", &["ijk-models", "ijk-data", "ijk-infer"]),
     ("ijk-ibkr", &["ijk-venue"]),
-    ("ijk-twsim", &[]),
+    ("ijk-twsim", &["ijk-data", "ijk-market"]),
     ("ijk-tests", ANY),
     ("ijk-benches", ANY),
 ];
@@ -62,7 +62,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("dbn", EDGE),
     ("clap", EDGE),
     ("tokio", EDGE),
-    ("ibapi", &["ijk-ibkr"]),
+    ("ibapi", &["ijk-ibkr", "ijk-twsim"]),
     ("burn", &["ijk-models"]),
 ];
 

@@ -1,53 +1,33 @@
-//! Sockets, threads and the clock around the protocol. Loopback only.
+//! Sockets, threads and the clock around the gateway. Loopback only.
 
-use crate::greeting::{self, Greeting, SERVER_VERSION_MAX, SERVER_VERSION_MIN};
-use crate::session::Session;
+use crate::admin;
+use crate::config::{SetupError, SimConfig};
+use crate::gateway::{ConnId, Gateway};
+use crate::greeting::{self, Greeting};
+use crate::time;
 use crate::wire::{FRAME_BYTES_MAX, Incoming, read_frame};
-use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Clients served at once, as the real gateway.
 const CONNECTION_COUNT_MAX: usize = 32;
-/// Time for a whole greeting.
+/// Time for a whole greeting, and for a client to take what is sent.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often waiting connections look whether the server stops.
-const POLL: Duration = Duration::from_millis(50);
-
-/// What is simulated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SimConfig {
-    /// Server version, 213 to 226.
-    pub server_version: u32,
-    /// Time and zone given to every client.
-    pub connection_time: String,
-    /// Seconds since 1970 at which the clock stands; `None` lets it run.
-    pub fixed_time_s: Option<i64>,
-}
-
-impl Default for SimConfig {
-    fn default() -> Self {
-        SimConfig {
-            server_version: SERVER_VERSION_MAX,
-            connection_time: "20260102 09:30:00 US/Eastern".to_string(),
-            fixed_time_s: None,
-        }
-    }
-}
+/// How often waiting threads look whether the server stops.
+pub(crate) const POLL: Duration = Duration::from_millis(50);
+/// Longest simulated time that passes while the gateway is locked.
+const STEP_NS: u64 = 100_000_000;
 
 /// Why the simulator does not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// A version the simulator does not speak.
-    #[error("server version {found}: expected 213 to 226")]
-    Version {
-        /// Version asked for.
-        found: u32,
-    },
+    /// Settings that cannot be simulated.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     /// The port cannot be taken: choose another, or 0 for any.
     #[error("127.0.0.1:{port}: {source}")]
     Bind {
@@ -61,15 +41,33 @@ pub enum ServerError {
 /// A simulator that runs until dropped.
 pub struct Server {
     addr: SocketAddr,
+    admin_addr: Option<SocketAddr>,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
-struct Shared {
-    config: SimConfig,
-    stop: AtomicBool,
+/// What all threads share.
+pub(crate) struct Shared {
+    gateway: Mutex<Gateway>,
+    changed: Condvar,
+    pub(crate) stop: AtomicBool,
     connections: AtomicUsize,
-    client_ids: Mutex<BTreeSet<i32>>,
+    clock: Option<Clock>,
+    version: u32,
+}
+
+/// A running clock: simulated nanoseconds since a real instant.
+struct Clock {
+    begin: Instant,
+    begin_ns: u64,
+    speed: f64,
+}
+
+impl Clock {
+    fn now_ns(&self) -> u64 {
+        let passed = self.begin.elapsed().as_nanos() as f64 * self.speed;
+        self.begin_ns.saturating_add(passed as u64)
+    }
 }
 
 impl Server {
@@ -78,22 +76,57 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(port: u16, config: SimConfig) -> Result<Server, ServerError> {
-        let found = config.server_version;
-        if !(SERVER_VERSION_MIN..=SERVER_VERSION_MAX).contains(&found) {
-            return Err(ServerError::Version { found });
+        let mut config = config;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let from_now = config.start_now && config.fixed_time_s.is_none();
+        let start_ns = from_now.then(|| now.as_secs() * time::SECOND);
+        if from_now {
+            // The feed is moved to now: its start is set like a fixed one, but the clock runs.
+            config.fixed_time_s = None;
         }
-        let bind = |source| ServerError::Bind { port, source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(bind)?;
-        let addr = listener.local_addr().map_err(bind)?;
+        Server::with_gateway(port, Gateway::open_at(config, start_ns)?)
+    }
+
+    /// Serves a gateway made by the caller.
+    ///
+    /// # Errors
+    /// [`ServerError::Bind`].
+    pub fn with_gateway(port: u16, gateway: Gateway) -> Result<Server, ServerError> {
+        let (listener, addr) = listen(port)?;
+        let config = gateway.config();
+        let running = config.fixed_time_s.is_none();
+        let clock = running.then(|| Clock {
+            begin: Instant::now(),
+            begin_ns: gateway.now_ns(),
+            speed: config.speed,
+        });
         let shared = Arc::new(Shared {
-            config,
+            version: config.server_version,
+            gateway: Mutex::new(gateway),
+            changed: Condvar::new(),
             stop: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
-            client_ids: Mutex::new(BTreeSet::new()),
+            clock,
         });
-        let acceptor_shared = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, &acceptor_shared));
-        Ok(Server { addr, shared, acceptor: Some(acceptor) })
+        let acceptor = Arc::clone(&shared);
+        let mut threads = vec![thread::spawn(move || accept(&listener, &acceptor))];
+        if shared.clock.is_some() {
+            let ticker = Arc::clone(&shared);
+            threads.push(thread::spawn(move || tick(&ticker)));
+        }
+        Ok(Server { addr, admin_addr: None, shared, threads })
+    }
+
+    /// Opens the admin socket: commands a line each.
+    ///
+    /// # Errors
+    /// [`ServerError::Bind`].
+    pub fn open_admin(&mut self, port: u16) -> Result<SocketAddr, ServerError> {
+        let (listener, addr) = listen(port)?;
+        let shared = Arc::clone(&self.shared);
+        self.threads.push(thread::spawn(move || admin::accept(&listener, &shared)));
+        self.admin_addr = Some(addr);
+        Ok(addr)
     }
 
     /// Returns the address listened on.
@@ -101,10 +134,25 @@ impl Server {
         self.addr
     }
 
+    /// Runs a command of the admin socket.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub fn command(&self, line: &str) -> Result<String, String> {
+        self.shared.command(line)
+    }
+
+    /// Lends the gateway: to read what is really so, or to let a standing clock go on.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Gateway) -> T) -> T {
+        let result = f(&mut self.shared.gateway());
+        self.shared.changed.notify_all();
+        result
+    }
+
     /// Waits for ever: the command's main thread.
     pub fn join(mut self) {
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
         }
     }
 }
@@ -112,10 +160,63 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        if let Some(acceptor) = self.acceptor.take() {
-            // Wakes the acceptor; it then sees the flag.
-            let _ = TcpStream::connect_timeout(&self.addr, Duration::from_secs(1));
-            let _ = acceptor.join();
+        self.shared.changed.notify_all();
+        for addr in [Some(self.addr), self.admin_addr].into_iter().flatten() {
+            // Wakes an acceptor; it then sees the flag.
+            let _ = TcpStream::connect_timeout(&addr, Duration::from_secs(1));
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn listen(port: u16) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let bind = |source| ServerError::Bind { port, source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(bind)?;
+    let addr = listener.local_addr().map_err(bind)?;
+    Ok((listener, addr))
+}
+
+impl Shared {
+    fn gateway(&self) -> MutexGuard<'_, Gateway> {
+        self.gateway.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a command at the present time.
+    pub(crate) fn command(&self, line: &str) -> Result<String, String> {
+        let mut gateway = self.gateway();
+        if let Some(clock) = &self.clock {
+            let now_ns = clock.now_ns().min(gateway.now_ns().saturating_add(STEP_NS));
+            gateway.advance(now_ns);
+        }
+        let said = gateway.command(line);
+        drop(gateway);
+        self.changed.notify_all();
+        said
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+}
+
+/// Lets the running clock go on.
+fn tick(shared: &Shared) {
+    let Some(clock) = &shared.clock else { return };
+    while !shared.stopped() {
+        let mut gateway = shared.gateway();
+        let target = clock.now_ns();
+        let behind = target > gateway.now_ns().saturating_add(STEP_NS);
+        let to = if behind { gateway.now_ns() + STEP_NS } else { target };
+        gateway.advance(to);
+        let due = gateway.next_due();
+        drop(gateway);
+        shared.changed.notify_all();
+        if !behind {
+            let left_ns = due.map_or(u64::MAX, |ns| ns.saturating_sub(clock.now_ns()));
+            let real = Duration::from_nanos((left_ns as f64 / clock.speed) as u64);
+            thread::sleep(real.clamp(Duration::from_micros(100), Duration::from_millis(2)));
         }
     }
 }
@@ -123,7 +224,7 @@ impl Drop for Server {
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     for stream in listener.incoming() {
-        if shared.stop.load(Ordering::SeqCst) {
+        if shared.stopped() {
             break;
         }
         let Ok(stream) = stream else {
@@ -138,12 +239,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         shared.connections.fetch_add(1, Ordering::SeqCst);
         let shared = Arc::clone(shared);
         threads.push(thread::spawn(move || {
-            let mut session = Session::default();
             // A connection that breaks concerns its client alone.
-            let _ = serve(stream, &shared, &mut session);
-            if let Some(id) = session.client_id() {
-                shared.client_ids().remove(&id);
-            }
+            let _ = serve(stream, &shared);
             shared.connections.fetch_sub(1, Ordering::SeqCst);
         }));
     }
@@ -152,72 +249,103 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     }
 }
 
-impl Shared {
-    fn client_ids(&self) -> std::sync::MutexGuard<'_, BTreeSet<i32>> {
-        self.client_ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn now_ms(&self) -> i64 {
-        match self.config.fixed_time_s {
-            Some(s) => s.saturating_mul(1_000),
-            None => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-            }
-        }
-    }
-}
-
-fn serve(mut stream: TcpStream, shared: &Shared, session: &mut Session) -> io::Result<()> {
+fn serve(mut stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(POLL))?;
     stream.set_write_timeout(Some(GREETING_TIMEOUT))?;
     let mut input = Vec::new();
-    let greeting_end = Instant::now() + GREETING_TIMEOUT;
+    let Some(version) = greet(&mut stream, shared, &mut input)? else { return Ok(()) };
+    let Some(conn) = shared.gateway().connect(version) else { return Ok(()) };
+    let writer = {
+        let (stream, shared) = (stream.try_clone()?, Arc::clone(shared));
+        thread::spawn(move || write(stream, &shared, conn))
+    };
+    let read = read(&mut stream, shared, conn, &mut input);
+    shared.gateway().hang_up(conn);
+    shared.changed.notify_all();
+    let _ = writer.join();
+    read
+}
+
+/// Returns the version agreed on; `None` if the client is to be closed.
+fn greet(stream: &mut TcpStream, shared: &Shared, input: &mut Vec<u8>) -> io::Result<Option<u32>> {
+    let end = Instant::now() + GREETING_TIMEOUT;
     loop {
-        match greeting::read(&input, shared.config.server_version) {
-            Greeting::Refuse => return Ok(()),
+        match greeting::read(input, shared.version) {
+            Greeting::Refuse => return Ok(None),
             Greeting::Accept { version, consumed } => {
                 input.drain(..consumed);
-                let answer = greeting::answer(version, &shared.config.connection_time);
-                stream.write_all(&answer)?;
-                break;
+                let now_ns = shared.gateway().now_ns();
+                stream.write_all(&greeting::answer(version, &time::stamp(now_ns)))?;
+                return Ok(Some(version));
             }
-            Greeting::NeedMore if Instant::now() >= greeting_end => return Ok(()),
+            Greeting::NeedMore if Instant::now() >= end => return Ok(None),
             Greeting::NeedMore => {}
         }
-        if !receive(&mut stream, shared, &mut input)? {
+        if !receive(stream, shared, input)? {
+            return Ok(None);
+        }
+    }
+}
+
+fn read(
+    stream: &mut TcpStream,
+    shared: &Shared,
+    conn: ConnId,
+    input: &mut Vec<u8>,
+) -> io::Result<()> {
+    loop {
+        let mut done = 0;
+        let mut broken = false;
+        while !broken {
+            match read_frame(&input[done..]) {
+                Incoming::NeedMore => break,
+                Incoming::Broken => broken = true,
+                Incoming::Frame { id, body, consumed } => {
+                    let mut gateway = shared.gateway();
+                    if let Some(clock) = &shared.clock {
+                        let now_ns = clock.now_ns().min(gateway.now_ns().saturating_add(STEP_NS));
+                        gateway.advance(now_ns);
+                    }
+                    gateway.request(conn, id, body);
+                    drop(gateway);
+                    shared.changed.notify_all();
+                    done += consumed;
+                }
+            }
+        }
+        input.drain(..done);
+        if broken || !receive(stream, shared, input)? {
             return Ok(());
         }
     }
+}
+
+/// Sends what the gateway has for a connection until either of them ends it.
+fn write(mut stream: TcpStream, shared: &Shared, conn: ConnId) {
     loop {
-        let reply = match read_frame(&input) {
-            Incoming::Broken => return Ok(()),
-            Incoming::NeedMore => None,
-            Incoming::Frame { id, body, consumed } => {
-                let claim = &mut |id| shared.client_ids().insert(id);
-                let reply = session.answer(id, body, shared.now_ms(), claim);
-                Some((reply, consumed))
-            }
-        };
-        if let Some((reply, consumed)) = reply {
-            input.drain(..consumed);
-            stream.write_all(&reply.bytes)?;
-            if reply.close {
-                return Ok(());
-            }
-        } else if !receive(&mut stream, shared, &mut input)? {
-            return Ok(());
+        let mut gateway = shared.gateway();
+        let mut output = gateway.take_output(conn);
+        while output.bytes.is_empty() && !output.close && !shared.stopped() {
+            let waited = shared.changed.wait_timeout(gateway, POLL);
+            gateway = waited.unwrap_or_else(PoisonError::into_inner).0;
+            output = gateway.take_output(conn);
+        }
+        drop(gateway);
+        let sent = stream.write_all(&output.bytes);
+        if sent.is_err() || output.close || shared.stopped() {
+            let _ = stream.shutdown(Shutdown::Both);
+            return;
         }
     }
 }
 
 /// Waits one poll for more input; returns whether the connection goes on.
 fn receive(stream: &mut TcpStream, shared: &Shared, input: &mut Vec<u8>) -> io::Result<bool> {
-    if shared.stop.load(Ordering::SeqCst) || input.len() > FRAME_BYTES_MAX + 8 {
+    if shared.stopped() || input.len() > FRAME_BYTES_MAX + 8 {
         return Ok(false);
     }
-    let mut buf = [0; 4096];
+    let mut buf = [0; 16_384];
     match stream.read(&mut buf) {
         Ok(0) => Ok(false),
         Ok(n) => {
