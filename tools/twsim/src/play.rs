@@ -13,7 +13,8 @@
 //! history REQ SYMBOL DURATION SIZE          with _ for spaces
 //! account | summary REQ TAGS | pnl REQ | time | ids | data-kind N | stop ID REQ (cancel message)
 //! admin COMMAND                             a command of the admin socket
-//! expect TEXT | never TEXT                  since the last `expect`, or at all, a line holds it
+//! expect TEXT                               a line after the last one expected holds it
+//! never TEXT                                no frame so far holds it
 //! expect-closed                             the connection has ended
 //! ```
 
@@ -161,21 +162,26 @@ impl Player {
     }
 
     fn judge(&mut self, what: &str, text: &str) {
-        let since = &self.played.transcript[self.mark..];
+        let mut found = None;
+        let mut end = self.mark;
+        for line in self.played.transcript[self.mark..].lines() {
+            end += line.len() + 1;
+            if line.contains(text) && !line.contains(" > ") && !line.contains(" # ") {
+                found = Some(end);
+                break;
+            }
+        }
+        let told = |l: &str| l.contains(" < ") && l.contains(text);
         let met = match what {
-            "expect" => {
-                since.lines().any(|l| !l.contains(" > ") && !l.contains(" # ") && l.contains(text))
-            }
-            "never" => {
-                !self.played.transcript.lines().any(|l| l.contains(" < ") && l.contains(text))
-            }
+            "expect" => found.is_some(),
+            "never" => !self.played.transcript.lines().any(told),
             _ => self.conns.get(&self.current).is_some_and(Option::is_none),
         };
         if !met {
             self.played.failures.push(format!("{what} {text}"));
         }
         if what == "expect" {
-            self.mark = self.played.transcript.len();
+            self.mark = found.unwrap_or(self.mark);
         }
     }
 

@@ -98,6 +98,11 @@ impl Conn {
         self.out.extend(bytes);
     }
 
+    /// Returns how many bytes wait.
+    pub fn waiting(&self) -> usize {
+        self.out.len()
+    }
+
     /// Returns what may be sent at `now_ns`.
     pub fn take(&mut self, now_ns: u64) -> Output {
         let count = match self.drip_ns {

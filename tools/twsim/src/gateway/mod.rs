@@ -179,6 +179,7 @@ impl Gateway {
         for (i, ns) in self.script.times() {
             self.timer(self.start_ns.saturating_add(ns), Timer::Line(i));
         }
+        self.advance(self.start_ns);
     }
 
     /// Returns the simulated time, nanoseconds since 1970.
@@ -300,6 +301,11 @@ impl Gateway {
             self.conns.remove(&conn);
         }
         output
+    }
+
+    /// Returns how many bytes wait for a connection; `None` once it is to end.
+    pub fn waiting(&self, conn: ConnId) -> Option<usize> {
+        self.conns.get(&conn).filter(|c| !c.closing).map(Conn::waiting)
     }
 
     fn send(&mut self, conn: ConnId, id: u32, message: &impl prost::Message) {
