@@ -228,7 +228,7 @@ impl Default for ExecutionConfig {
             reprice_after_ms: 500,
             reprices_per_minute_max: 30,
             fill_hazard: 1.0,
-            signal_gain: 1.0,
+            signal_gain: 0.5,
             adverse_selection: 0.5,
         }
     }

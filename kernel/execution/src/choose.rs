@@ -50,6 +50,7 @@ impl ExecutionEngine {
         };
         let parent = self.parents[slot].as_mut().expect("a listed parent is here");
         parent.stance = parent.stance.next(&choice);
+        parent.waits = choice.is_worth_waiting();
     }
 }
 

@@ -163,6 +163,8 @@ pub(crate) struct Parent {
     pub next_plan: RecvTs,
     /// Whether it rests or takes.
     pub stance: Stance,
+    /// Late, it goes on resting: the fill or a better price is near.
+    pub waits: bool,
     /// Not before this is a child re-priced.
     pub next_reprice: RecvTs,
     /// From here on the rest crosses the spread.

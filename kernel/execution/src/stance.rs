@@ -7,10 +7,13 @@
 //! who trade against this side: `1 − exp(−θ·rate·time/(ahead + own))`, so a place far forward is
 //! worth much and is not given up lightly. D follows the microprice, that is the imbalance at the
 //! touch (Stoikov 2018), and the order flow (Cont, Kukanov, Stoikov 2014). V rises from a half on
-//! schedule to 1 a slice behind it: what is late will have to take.
+//! schedule to 1 a slice behind it: what is late will have to take, but not at once where a fill is
+//! near or the price is coming.
 
 /// A stance must be this much worse than the other before it is left.
 const HYSTERESIS: f64 = 0.15;
+/// What is late goes on resting where that costs less than this.
+const WORTH_WAITING: f64 = 0.75;
 /// Furthest that the signal is believed to move the price, half-spreads.
 const DRIFT_MAX: f64 = 1.5;
 
@@ -64,6 +67,13 @@ impl Choice {
     }
 }
 
+impl Choice {
+    /// Returns whether what is late should go on resting a while.
+    pub fn is_worth_waiting(&self) -> bool {
+        self.rest_cost() < WORTH_WAITING
+    }
+}
+
 impl Stance {
     /// Returns the stance after `choice`.
     pub fn next(self, choice: &Choice) -> Stance {
@@ -106,6 +116,15 @@ mod tests {
         // At the front of the queue the fill is near: stay.
         let front = Choice { queue: 10.0, ..runs };
         assert_eq!(Stance::Rest.next(&front), Stance::Rest);
+    }
+
+    #[test]
+    fn what_is_late_waits_for_a_fill_or_a_price_that_comes() {
+        let late = Choice { slices_behind: 2.0, against_per_s: 1.0, ..CALM };
+        assert!(!late.is_worth_waiting());
+        assert!(Choice { imbalance: -0.6, ..late }.is_worth_waiting());
+        assert!(Choice { queue: 5.0, ..late }.is_worth_waiting());
+        assert!(!Choice { imbalance: 0.6, ..late }.is_worth_waiting());
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl ExecutionEngine {
             assumed,
             next_plan: now,
             stance: Stance::Rest,
+            waits: false,
             next_reprice: now,
             finish: RecvTs(end.0 - horizon_ns / 10),
             behind_since: None,

@@ -10,6 +10,9 @@ use ijk_core::{
     CancelOrder, ClientOrderId, InstrumentId, NewOrder, OrderType, Qty, RecvTs, TimeInForce,
 };
 
+/// A parent that is late takes after this many patiences, however near a fill seems.
+const LATE_PATIENCES_MAX: u64 = 3;
+
 impl ExecutionEngine {
     /// Moves every parent of `instrument` on: starts slices, sends what is due, re-prices,
     /// crosses, ends. Call it after every source row, every timer and every report of the
@@ -279,7 +282,9 @@ impl ExecutionEngine {
         consider(parent.next_new);
         consider(parent.slices.next_start().unwrap_or(NEVER));
         if parent.record.urgency == Urgency::Normal {
-            consider(parent.behind_since.unwrap_or(NEVER).plus_ns(patience_ns));
+            let since = parent.behind_since.unwrap_or(NEVER);
+            consider(since.plus_ns(patience_ns));
+            consider(since.plus_ns(patience_ns.saturating_mul(LATE_PATIENCES_MAX)));
         }
         for id in parent.children() {
             let child = &self.children[child_slot(*id)];
@@ -327,8 +332,11 @@ impl Parent {
         let released_open = unfilled > self.slices.held_back(unfilled, lot);
         let behind = released_open && unfilled as f64 > self.allowed_left(now, slack);
         self.behind_since = behind.then(|| self.behind_since.unwrap_or(now));
-        let late = self.behind_since.is_some_and(|t| now.since_ns(t) >= patience_ns);
-        self.crossing = self.record.urgency == Urgency::Normal && (late || self.crossing && behind);
+        let behind_ns = self.behind_since.map_or(0, |t| now.since_ns(t));
+        let waits = self.waits && behind_ns < patience_ns.saturating_mul(LATE_PATIENCES_MAX);
+        let late = behind && behind_ns >= patience_ns;
+        let crosses = late || self.crossing && behind;
+        self.crossing = self.record.urgency == Urgency::Normal && crosses && !waits;
     }
 }
 
