@@ -194,7 +194,8 @@ pub struct ExecutionConfig {
     /// Fills of a resting order a unit of opposite volume that reaches its queue (1: every unit
     /// counts).
     pub fill_hazard: f64,
-    /// How far the price is expected to follow the book's imbalance and flow, half-spreads.
+    /// How much of the response of the price to the book's imbalance and flow that was measured
+    /// lately is expected to go on; 0 trades without the signal.
     pub signal_gain: f64,
     /// What the price moves against a resting order that fills, half-spreads.
     pub adverse_selection: f64,
@@ -228,7 +229,7 @@ impl Default for ExecutionConfig {
             reprice_after_ms: 500,
             reprices_per_minute_max: 30,
             fill_hazard: 1.0,
-            signal_gain: 0.5,
+            signal_gain: 1.0,
             adverse_selection: 0.5,
         }
     }

@@ -34,18 +34,16 @@ impl ExecutionEngine {
         }
         let regime = &self.desks[parent.record.instrument.index()].regime;
         let sign = side.sign() as f64;
-        let (bid, ask) = (view.bid.qty.0 as f64, view.ask.qty.0 as f64);
         let slice = parent.slices.slice_qty().max(lot as f64);
         let choice = Choice {
             queue,
             against_per_s: regime.against_per_s(side),
             time_s: patience_ns as f64 * 1e-9,
-            imbalance: sign * (bid - ask) / (bid + ask),
-            flow: regime.conditions().map_or(0.0, |c| sign * c.flow),
+            signal: sign * regime.signal_now(),
             slices_behind: (parent.unfilled() as f64 - parent.slices.planned_left(view.now))
                 / slice,
             hazard: self.config.fill_hazard,
-            gain: self.config.signal_gain,
+            gain: self.config.signal_gain * regime.response(),
             adverse: self.config.adverse_selection,
         };
         let parent = self.parents[slot].as_mut().expect("a listed parent is here");

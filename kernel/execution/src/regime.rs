@@ -10,6 +10,14 @@ use ijk_core::record::Level;
 
 /// Memory, seconds.
 const MEMORY_S: f64 = 60.0;
+/// Seconds between a signal and the price that it is held against.
+const RESPONSE_S: f64 = 5.0;
+/// What each new pair leaves of the older ones: about forty minutes are remembered.
+const RESPONSE_FADE: f64 = 0.998;
+/// Squared signal that the response is shrunk to nothing with: ten pairs of a full imbalance.
+const RESPONSE_PRIOR: f64 = 10.0;
+/// Largest response of one pair, half-spreads.
+const RESPONSE_MAX: f64 = 5.0;
 /// Seconds of market before the averages mean anything.
 const MATURE_S: f64 = 20.0;
 
@@ -25,6 +33,10 @@ pub struct Regime {
     aggressive: [f64; 2],
     flow: f64,
     last: Option<Seen>,
+    /// A signal whose price is awaited: time, signal, mid, half-spread.
+    awaited: Option<(u64, f64, f64, f64)>,
+    /// Fading sums of signal times response and of squared signal.
+    response: (f64, f64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +99,40 @@ impl Regime {
         let mid = |s: &Seen| 0.5 * (s.bid.px.as_f64() + s.ask.px.as_f64());
         self.variance += (mid(&now) - mid(&last)).powi(2);
         self.flow += flow(&last, &now);
+        self.measure_response(&now);
+    }
+
+    /// Holds signals against what the mid did after them, one pair at a time.
+    fn measure_response(&mut self, now: &Seen) {
+        let (bid, ask) = (now.bid.px.as_f64(), now.ask.px.as_f64());
+        let mid = 0.5 * (bid + ask);
+        if let Some((ns, signal, then, half)) = self.awaited {
+            if (now.ns.saturating_sub(ns) as f64) < RESPONSE_S * 1e9 {
+                return;
+            }
+            let moved = ((mid - then) / half).clamp(-RESPONSE_MAX, RESPONSE_MAX);
+            self.response.0 = self.response.0 * RESPONSE_FADE + signal * moved;
+            self.response.1 = self.response.1 * RESPONSE_FADE + signal * signal;
+        }
+        self.awaited = Some((now.ns, self.signal(now), mid, 0.5 * (ask - bid)));
+    }
+
+    /// Imbalance of the touch and a quarter of the flow, positive where buyers press.
+    fn signal(&self, now: &Seen) -> f64 {
+        let (bid, ask) = (now.bid.qty.0 as f64, now.ask.qty.0 as f64);
+        let flow = self.conditions().map_or(0.0, |c| c.flow.clamp(-2.0, 2.0));
+        (bid - ask) / (bid + ask).max(1.0) + 0.25 * flow
+    }
+
+    /// Returns the signal of now, positive where buyers press; 0 without a market.
+    pub fn signal_now(&self) -> f64 {
+        self.last.as_ref().map_or(0.0, |seen| self.signal(seen))
+    }
+
+    /// Returns how far the mid has gone with a unit of the signal lately, half-spreads, shrunk
+    /// towards nothing; not negative.
+    pub fn response(&self) -> f64 {
+        (self.response.0 / (self.response.1 + RESPONSE_PRIOR)).max(0.0)
     }
 
     /// Returns the averages, or `None` before there was enough market.

@@ -5,8 +5,9 @@
 //! what that costs on average, V, after the price went D further away:
 //! `P(a − 1) + (1 − P)(V + D)`. P is that of a queue of `ahead + own` eaten at the rate of those
 //! who trade against this side: `1 − exp(−θ·rate·time/(ahead + own))`, so a place far forward is
-//! worth much and is not given up lightly. D follows the microprice, that is the imbalance at the
-//! touch (Stoikov 2018), and the order flow (Cont, Kukanov, Stoikov 2014). V rises from a half on
+//! worth much and is not given up lightly. D is the signal, that is the imbalance at the touch (the
+//! microprice: Stoikov 2018) and the order flow (Cont, Kukanov, Stoikov 2014), times how far the
+//! mid of this instrument has lately gone with it. V rises from a half on
 //! schedule to 1 a slice behind it: what is late will have to take, but not at once where a fill is
 //! near or the price is coming.
 
@@ -36,10 +37,9 @@ pub(crate) struct Choice {
     pub against_per_s: f64,
     /// Seconds that it may rest.
     pub time_s: f64,
-    /// Imbalance at the touch, (−1, 1), positive where the price is expected to leave us.
-    pub imbalance: f64,
-    /// Order flow, positive likewise, in sizes of the touch.
-    pub flow: f64,
+    /// Imbalance at the touch and a quarter of the flow in touch sizes, [−1.5, 1.5], positive
+    /// where the price is expected to leave us.
+    pub signal: f64,
     /// Slices behind the schedule, negative ahead of it.
     pub slices_behind: f64,
     /// Fills a unit of volume, θ.
@@ -60,8 +60,7 @@ impl Choice {
     /// Expected cost of resting, half-spreads.
     pub fn rest_cost(&self) -> f64 {
         let p = self.fill_probability();
-        let signal = self.imbalance + 0.25 * self.flow.clamp(-2.0, 2.0);
-        let drift = (self.gain * signal).clamp(-DRIFT_MAX, DRIFT_MAX);
+        let drift = (self.gain * self.signal).clamp(-DRIFT_MAX, DRIFT_MAX);
         let later = (0.5 + 0.5 * self.slices_behind).clamp(0.0, 1.0);
         p * (self.adverse - 1.0) + (1.0 - p) * (later + drift)
     }
@@ -95,8 +94,7 @@ mod tests {
         queue: 500.0,
         against_per_s: 20.0,
         time_s: 5.0,
-        imbalance: 0.0,
-        flow: 0.0,
+        signal: 0.0,
         slices_behind: 0.0,
         hazard: 1.0,
         gain: 1.0,
@@ -106,10 +104,10 @@ mod tests {
     #[test]
     fn a_calm_market_is_rested_in_and_one_that_runs_away_is_taken() {
         assert_eq!(Stance::Rest.next(&CALM), Stance::Rest);
-        let runs = Choice { imbalance: 0.9, flow: 2.0, ..CALM };
+        let runs = Choice { signal: 1.4, ..CALM };
         assert_eq!(Stance::Rest.next(&runs), Stance::Take);
         // Late and nothing trades against us: the same signal weighs more.
-        let some = Choice { imbalance: 0.5, ..CALM };
+        let some = Choice { signal: 0.5, ..CALM };
         assert_eq!(Stance::Rest.next(&some), Stance::Rest);
         let late = Choice { slices_behind: 1.0, against_per_s: 1.0, ..some };
         assert_eq!(Stance::Rest.next(&late), Stance::Take);
@@ -122,9 +120,9 @@ mod tests {
     fn what_is_late_waits_for_a_fill_or_a_price_that_comes() {
         let late = Choice { slices_behind: 2.0, against_per_s: 1.0, ..CALM };
         assert!(!late.is_worth_waiting());
-        assert!(Choice { imbalance: -0.6, ..late }.is_worth_waiting());
+        assert!(Choice { signal: -0.6, ..late }.is_worth_waiting());
         assert!(Choice { queue: 5.0, ..late }.is_worth_waiting());
-        assert!(!Choice { imbalance: 0.6, ..late }.is_worth_waiting());
+        assert!(!Choice { signal: 0.6, ..late }.is_worth_waiting());
     }
 
     #[test]
@@ -139,10 +137,10 @@ mod tests {
         #[test]
         fn a_place_further_forward_never_makes_it_take(
             queue in 1.0..1e5f64, part in 0.0..1.0f64, rate in 0.0..1e3f64,
-            imbalance in 0.0..1.0f64, behind in 0.0..3.0f64,
+            signal in 0.0..1.0f64, behind in 0.0..3.0f64,
         ) {
             let back =
-                Choice { queue, against_per_s: rate, imbalance, slices_behind: behind, ..CALM };
+                Choice { queue, against_per_s: rate, signal, slices_behind: behind, ..CALM };
             let front = Choice { queue: queue * part, ..back };
             prop_assert!(front.fill_probability() >= back.fill_probability());
             prop_assert!(front.rest_cost() <= back.rest_cost() + 1e-12);

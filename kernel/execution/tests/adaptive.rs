@@ -189,6 +189,18 @@ fn the_new_plan_is_about_what_is_left_and_not_about_the_old_one() {
 fn a_normal_parent_takes_when_the_price_runs_and_rests_when_it_does_not() {
     let taken = |bid: i64, ask: i64| {
         let mut d = Desk::new(&config());
+        // A market that goes where the touch leans: up while the bid is heavy, then down.
+        for phase in 0..300 {
+            let heavy = phase % 2 == 0;
+            d.run(6, |v| {
+                v.bid.qty = Qty(if heavy { 9_000 } else { 10 });
+                v.ask.qty = Qty(if heavy { 10 } else { 9_000 });
+            });
+            let jump = if heavy { 40_000_000 } else { -40_000_000 };
+            d.view.bid.px.0 += jump;
+            d.view.ask.px.0 += jump;
+        }
+        d.run(60, |_| {});
         d.start(1_000, ScheduleKind::Twap, Urgency::Normal, 1_000);
         let wanted = d.run(3, |v| {
             v.bid.qty = Qty(bid);
@@ -202,6 +214,14 @@ fn a_normal_parent_takes_when_the_price_runs_and_rests_when_it_does_not() {
     assert!(taken(9_000, 10) > 0);
     assert_eq!(taken(400, 400), 0);
     assert_eq!(taken(10, 9_000), 0);
+    // Where the price does not follow it, the same book is no reason to pay.
+    let mut d = Desk::new(&config());
+    d.start(1_000, ScheduleKind::Twap, Urgency::Normal, 1_000);
+    let wanted = d.run(3, |v| {
+        v.bid.qty = Qty(9_000);
+        v.ask.qty = Qty(10);
+    });
+    assert!(news(&wanted).iter().all(|o| o.tif == TimeInForce::Day));
 }
 
 #[test]
