@@ -1,9 +1,9 @@
 //! A file of parent orders.
 #![no_main]
 
+use ijk_core::config::ExecutionConfig;
 use ijk_core::num::E9;
 use ijk_core::{Instrument, Qty, Symbol};
-use ijk_fuzz::files::input_file;
 
 // The command is no library: its modules are read here as they are.
 #[allow(dead_code)]
@@ -21,7 +21,7 @@ fn instruments() -> Vec<Instrument> {
 
 ijk_fuzz::target!(|data| {
     let table = instruments();
-    match parents::load(input_file(data), &table) {
+    match parents::read("parents.csv", data, &table, &ExecutionConfig::default()) {
         Ok(found) => {
             assert!(found.is_sorted_by_key(|p| p.ts));
             for p in &found {

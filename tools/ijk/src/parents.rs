@@ -46,7 +46,11 @@ pub fn fingerprint(path: &Path) -> Result<u64, Exit> {
     Ok(u64::from_le_bytes(head).max(1))
 }
 
-fn read(
+/// Reads parents from bytes that come from anywhere; `name` is used in messages.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(
     name: &str,
     source: impl std::io::Read,
     instruments: &[Instrument],
