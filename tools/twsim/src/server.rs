@@ -76,14 +76,9 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub fn start(port: u16, config: SimConfig) -> Result<Server, ServerError> {
-        let mut config = config;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let from_now = config.start_now && config.fixed_time_s.is_none();
         let start_ns = from_now.then(|| now.as_secs() * time::SECOND);
-        if from_now {
-            // The feed is moved to now: its start is set like a fixed one, but the clock runs.
-            config.fixed_time_s = None;
-        }
         Server::with_gateway(port, Gateway::open_at(config, start_ns)?)
     }
 

@@ -145,7 +145,10 @@ impl Gateway {
                 self.auto_open_orders(conn, bind);
             }
             7 => self.executions(conn, &ExecutionRequest::decode(body)?),
-            99 => self.completed_orders(conn, &CompletedOrdersRequest::decode(body)?),
+            99 => {
+                CompletedOrdersRequest::decode(body)?;
+                self.completed_orders(conn);
+            }
             _ => self.exercise(conn, &ExerciseOptionsRequest::decode(body)?),
         }
         Ok(())

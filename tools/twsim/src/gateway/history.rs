@@ -34,7 +34,7 @@ impl Gateway {
             return;
         };
         if show == "SCHEDULE" {
-            self.schedule(conn, req_id, inst, end_ns, duration_ns);
+            self.schedule(conn, req_id, end_ns, duration_ns);
             return;
         }
         let length_ns = bar_length(r.bar_size_setting.as_deref().unwrap_or(""));
@@ -144,7 +144,7 @@ impl Gateway {
         }
     }
 
-    fn schedule(&mut self, conn: ConnId, req_id: i32, inst: Inst, end_ns: u64, duration_ns: u64) {
+    fn schedule(&mut self, conn: ConnId, req_id: i32, end_ns: u64, duration_ns: u64) {
         let from_ns = end_ns.saturating_sub(duration_ns);
         let mut sessions = Vec::new();
         let mut day = time::at(time::date(from_ns), 12, 0);
@@ -160,7 +160,6 @@ impl Gateway {
             }
             day += 86_400 * SECOND;
         }
-        let _ = inst;
         let message = HistoricalSchedule {
             req_id: Some(req_id),
             start_date_time: sessions.first().and_then(|s| s.start_date_time.clone()),

@@ -34,9 +34,8 @@ impl Gateway {
         self.open_orders(conn, false);
     }
 
-    pub(super) fn completed_orders(&mut self, conn: ConnId, r: &CompletedOrdersRequest) {
-        // Orders of clients are the only ones there are: `api_only` changes nothing.
-        let _ = r.api_only;
+    /// Orders of clients are the only ones there are: asking for those alone changes nothing.
+    pub(super) fn completed_orders(&mut self, conn: ConnId) {
         if self.faults.hangs("completed") {
             return;
         }
