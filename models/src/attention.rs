@@ -9,7 +9,7 @@ use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::activation::softmax;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 /// Score added outside the band: its exponential is exactly zero in f32.
 const OUTSIDE: f32 = -1.0e9;
@@ -67,6 +67,21 @@ impl<B: Backend> Band<B> {
         let by_pair = age_bias.matmul(self.age_one_hot.clone());
         by_pair.reshape([1, 1, heads, window, 2 * window]) + self.outside.clone()
     }
+
+    /// Turns weights by key, `[batch, chunks, heads, window, 2 window]`, into weights by age,
+    /// `[batch, heads, tokens, window]`.
+    fn by_age(&self, weights: Tensor<B, 5>) -> Tensor<B, 4> {
+        let [batch, chunks, heads, window, keys] = weights.dims();
+        // Query i meets the key of age a at place window + i - a.
+        let place = |i: usize| (0..window).map(move |age| (window + i - age) as i32);
+        let places: Vec<i32> = (0..window).flat_map(place).collect();
+        let places = TensorData::new(places, [1, 1, 1, window, window]);
+        let places: Tensor<B, 5, Int> = Tensor::from_data(places, &weights.device());
+        debug_assert_eq!(keys, 2 * window);
+        let places = places.expand([batch, chunks, heads, window, window]);
+        let by_age = weights.gather(4, places);
+        by_age.permute([0, 2, 1, 3, 4]).reshape([batch, heads, chunks * window, window])
+    }
 }
 
 /// Multi-head attention whose only notion of position is a learned bias per head and age.
@@ -89,6 +104,28 @@ impl<B: Backend> BandedAttention<B> {
     /// `t - window + 1 ..= t` only.
     pub fn forward(&self, x: Tensor<B, 3>, band: &Band<B>) -> Tensor<B, 3> {
         let [batch, tokens, d] = x.dims();
+        let (weights, v) = self.weigh(x, band);
+        let mixed = weights.matmul(v);
+        let mixed = mixed.permute([0, 1, 3, 2, 4]).reshape([batch, tokens, d]);
+        self.output.forward(mixed)
+    }
+
+    /// As [`BandedAttention::forward`], with the weights each token gave to the tokens behind it:
+    /// `[batch, heads, tokens, window]` by age, age 0 first. A row sums to one; ages before the
+    /// sequence's start have exactly zero.
+    pub fn forward_shown(&self, x: Tensor<B, 3>, band: &Band<B>) -> (Tensor<B, 3>, Tensor<B, 4>) {
+        let [batch, tokens, d] = x.dims();
+        let (weights, v) = self.weigh(x, band);
+        let by_age = band.by_age(weights.clone());
+        let mixed = weights.matmul(v);
+        let mixed = mixed.permute([0, 1, 3, 2, 4]).reshape([batch, tokens, d]);
+        (self.output.forward(mixed), by_age)
+    }
+
+    /// Softmax weights `[batch, chunks, heads, window, 2 window]` and the values they weigh,
+    /// `[batch, chunks, heads, 2 window, d / heads]`.
+    fn weigh(&self, x: Tensor<B, 3>, band: &Band<B>) -> (Tensor<B, 5>, Tensor<B, 5>) {
+        let [batch, tokens, d] = x.dims();
         let [heads, window] = self.age_bias.dims();
         assert_eq!(tokens, band.chunks * window, "the sequence is not the band's length");
         let d_head = d / heads;
@@ -105,9 +142,7 @@ impl<B: Backend> BandedAttention<B> {
         let flat: usize = shape[1..].iter().product();
         let bias = band.bias(self.age_bias.val()).reshape([1, flat]);
         let scores = (scores.reshape([batch, flat]) + bias).reshape(shape);
-        let mixed = softmax(scores, 4).matmul(v);
-        let mixed = mixed.permute([0, 1, 3, 2, 4]).reshape([batch, tokens, d]);
-        self.output.forward(mixed)
+        (softmax(scores, 4), v)
     }
 }
 

@@ -104,6 +104,16 @@ impl<B: Backend> Block<B> {
     fn forward(&self, x: Tensor<B, 3>, band: &Band<B>) -> Tensor<B, 3> {
         let normed = self.norm_attention.forward(x.clone());
         let x = x + self.attention.forward(normed, band);
+        self.feed_forward(x)
+    }
+
+    fn forward_shown(&self, x: Tensor<B, 3>, band: &Band<B>) -> (Tensor<B, 3>, Tensor<B, 4>) {
+        let normed = self.norm_attention.forward(x.clone());
+        let (mixed, weights) = self.attention.forward_shown(normed, band);
+        (self.feed_forward(x + mixed), weights)
+    }
+
+    fn feed_forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
         let normed = self.norm_feed_forward.forward(x.clone());
         let hidden = gelu_tanh(self.up.forward(normed));
         x + self.down.forward(hidden)
@@ -152,11 +162,36 @@ impl<B: Backend> Encoder<B> {
 
     /// The same for sequences of exactly the band's length.
     pub fn forward_banded(&self, x: Tensor<B, 3>, band: &Band<B>) -> Tensor<B, 3> {
+        self.read(self.embed(x, band))
+    }
+
+    /// Maps scaled features to the residual stream behind the last block, `[batch, tokens, d]`:
+    /// what a new head, a slot or an adapted head works on. Sequences of the band's length.
+    pub fn embed(&self, x: Tensor<B, 3>, band: &Band<B>) -> Tensor<B, 3> {
+        self.blocks.iter().fold(self.input.forward(x), |x, block| block.forward(x, band))
+    }
+
+    /// Maps the residual stream to raw outputs: last norm and head.
+    pub fn read(&self, stream: Tensor<B, 3>) -> Tensor<B, 3> {
+        self.head.forward(self.norm.forward(stream))
+    }
+
+    /// As [`Encoder::forward_banded`], with the attention of every block, first to last: each
+    /// `[batch, heads, tokens, window]` by age. Attention shows where a block looked; it is no
+    /// explanation by itself (Jain and Wallace 2019).
+    pub fn forward_shown(
+        &self,
+        x: Tensor<B, 3>,
+        band: &Band<B>,
+    ) -> (Tensor<B, 3>, Vec<Tensor<B, 4>>) {
         let mut x = self.input.forward(x);
+        let mut shown = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
-            x = block.forward(x, band);
+            let weights;
+            (x, weights) = block.forward_shown(x, band);
+            shown.push(weights);
         }
-        self.head.forward(self.norm.forward(x))
+        (self.read(x), shown)
     }
 }
 
@@ -175,7 +210,7 @@ pub fn alibi(heads: usize, window: usize) -> Vec<f32> {
 }
 
 /// Uniform weights of variance `gain^2 / d_in`, zero bias.
-fn linear<B: Backend>(
+pub(crate) fn linear<B: Backend>(
     d_in: usize,
     d_out: usize,
     gain: f32,

@@ -16,6 +16,11 @@ pub struct Session {
     pub feed: usize,
     /// Exchange time of the first token, nanoseconds.
     pub first_ns: u64,
+    /// Rows of the source left out before the first token began: 0 for what the kernel sees,
+    /// more for the shifted copies that training may use.
+    pub phase: u32,
+    /// Exchange time of each token's close, nanoseconds.
+    pub closes_ns: Vec<u64>,
     /// The twelve features, unscaled.
     pub features: Vec<[f64; FEATURE_COUNT]>,
     /// Mid price in 1e-9 units; NaN where a side of the book is empty.
@@ -40,8 +45,16 @@ impl Session {
         let whole = token.two_sided && bid_qty.0 > 0 && ask_qty.0 > 0;
         let mid = if whole { (bid.0 as f64 + ask.0 as f64) / 2.0 } else { f64::NAN };
         self.features.push(token.features);
+        self.closes_ns.push(token.ts.0);
         self.mids.push(mid);
     }
+}
+
+/// One instrument of a feed being read: its book and one feature engine per phase.
+struct Stream {
+    book: Book,
+    rows: u64,
+    phases: Vec<(FeatureEngine, Session)>,
 }
 
 /// Reads a feed to its end and returns one session an instrument.
@@ -54,23 +67,47 @@ pub fn read_sessions(
     source: &mut dyn EventSource,
     stride: u32,
 ) -> Result<Vec<Session>, FeedError> {
-    let mut streams: Vec<(Book, FeatureEngine, Session)> = Vec::new();
+    read_phases(name, feed, source, stride, 1)
+}
+
+/// Reads a feed to its end and returns `phases` sessions an instrument, instrument by instrument:
+/// the one the kernel sees and copies whose tokens close `stride / phases` rows later each. The
+/// copies see the same market through other cuts, which multiplies what a short day can teach;
+/// they stand in the same part of every split as the original and are never scored.
+///
+/// # Errors
+/// [`FeedError`] of the feed.
+pub fn read_phases(
+    name: &str,
+    feed: usize,
+    source: &mut dyn EventSource,
+    stride: u32,
+    phases: u32,
+) -> Result<Vec<Session>, FeedError> {
+    let mut streams: Vec<Stream> = Vec::new();
     for (index, instrument) in source.instruments().iter().enumerate() {
-        let session =
-            Session { name: format!("{name} {}", instrument.symbol), feed, ..Session::default() };
         let book = Book::new(source.depth_kind(index), instrument);
-        streams.push((book, FeatureEngine::new(stride), session));
+        let phase = |p: u32| {
+            let name = format!("{name} {}", instrument.symbol);
+            let phase = p * stride / phases.max(1);
+            (FeatureEngine::new(stride), Session { name, feed, phase, ..Session::default() })
+        };
+        streams.push(Stream { book, rows: 0, phases: (0..phases.max(1)).map(phase).collect() });
     }
     while let Some(event) = source.next_event()? {
-        let Some((book, engine, session)) = streams.get_mut(event.instrument.index()) else {
-            continue;
-        };
-        book.apply(&event);
-        if let Some(token) = engine.on_record(&event, book) {
-            session.push(&token);
+        let Some(stream) = streams.get_mut(event.instrument.index()) else { continue };
+        stream.book.apply(&event);
+        for (engine, session) in &mut stream.phases {
+            if stream.rows < u64::from(session.phase) {
+                continue;
+            }
+            if let Some(token) = engine.on_record(&event, &stream.book) {
+                session.push(&token);
+            }
         }
+        stream.rows += u64::from(event.ends_row());
     }
-    Ok(streams.into_iter().map(|(_, _, session)| session).collect())
+    Ok(streams.into_iter().flat_map(|s| s.phases).map(|(_, session)| session).collect())
 }
 
 /// Returns the SHA-256 of several sessions, in order, as hexadecimal text.

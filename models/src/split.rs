@@ -151,6 +151,7 @@ mod tests {
                 .map(|[a, b]| std::array::from_fn(|i| if i == 0 { a } else { b }))
                 .collect(),
             mids: vec![100.0; tokens],
+            ..Session::default()
         }
     }
 

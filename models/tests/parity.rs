@@ -117,3 +117,141 @@ fn export_and_import_are_inverse() {
     };
     assert_eq!(export(&members, &meta).unwrap().to_bytes(), weights.to_bytes());
 }
+
+/// Weights rounded to bf16 (8 bits of significand; to nearest, ties to even), as the kernel packs
+/// them on a machine that computes fastest so.
+fn rounded_to_bf16(weights: &Weights) -> Weights {
+    let mut builder = WeightsBuilder::new(weights.spec.clone());
+    for t in tensor_specs(weights.members().len()) {
+        let values = weights.members()[t.member].tensor(&t.local).unwrap();
+        let rounded: Vec<f32> = values
+            .iter()
+            .map(|v| {
+                let bits = v.to_f32().to_bits();
+                let odd = (bits >> 16) & 1;
+                f32::from_bits((bits + 0x7fff + odd) & 0xffff_0000)
+            })
+            .collect();
+        builder = builder.tensor(&t.name, t.shape, &rounded);
+    }
+    builder.finish().unwrap()
+}
+
+/// Burn's raw outputs of member 0 over the session.
+fn batch_outputs(encoder: &ijk_models::encoder::Encoder<Flex>, inputs: &[f32]) -> Vec<f32> {
+    let shape = [1, inputs.len() / FEATURE_COUNT, FEATURE_COUNT];
+    let x = Tensor::from_data(TensorData::new(inputs.to_vec(), shape), &Default::default());
+    encoder.forward(x).into_data().to_vec::<f32>().unwrap()
+}
+
+#[test]
+fn a_whole_day_streams_as_it_was_evaluated_in_every_format() {
+    let spec = "synth:78".parse().unwrap();
+    let mut source = open_feed(&spec, 1).unwrap();
+    let day = read_sessions("synth", 0, source.as_mut(), 10).unwrap().remove(0);
+    assert!(day.features.len() >= 5_000, "{} tokens", day.features.len());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/synth-5x.safetensors");
+    let bundled = Weights::from_bytes(&std::fs::read(path).unwrap()).unwrap().single(0).unwrap();
+    let random = random_weights(&Scaler::fit(day.features.iter())).single(0).unwrap();
+    for weights in [&bundled, &random] {
+        // On the same numbers kernel and Burn agree whatever the format they were rounded to.
+        let fp16 = largest_difference(weights, &day);
+        let bf16 = largest_difference(&rounded_to_bf16(weights), &day);
+        eprintln!("{} tokens: fp16 {fp16:e}, bf16 {bf16:e}", day.features.len());
+        assert!(fp16 <= TOLERANCE && bf16 <= TOLERANCE, "{fp16} {bf16}");
+    }
+    // f32 before rounding against the kernel's fp16: what the file format itself costs. The
+    // training weights are the file's, moved by less than half a unit in the last place.
+    let scaler = Scaler { mean: bundled.spec.scaler_mean, scale: bundled.spec.scaler_scale };
+    let inputs: Vec<f32> = day.features.iter().flat_map(|f| scaler.apply(f)).collect();
+    let exact = import::<Flex>(&bundled.members()[0], &Default::default());
+    let moved = jitter(exact.clone());
+    let (a, b) = (batch_outputs(&exact, &inputs), batch_outputs(&moved, &inputs));
+    let largest = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
+    eprintln!("f32 against its fp16 rounding: {largest:e}");
+    assert!(0.0 < largest && largest <= 0.03, "{largest}");
+    let back = export(&[moved], &meta_of(&bundled)).unwrap();
+    assert_eq!(back.members(), bundled.members(), "the moved weights round to the file's");
+}
+
+fn meta_of(weights: &Weights) -> ExportMeta {
+    ExportMeta {
+        scaler: Scaler { mean: weights.spec.scaler_mean, scale: weights.spec.scaler_scale },
+        target_scale_bps: weights.spec.target_scale_bps,
+        training_data_sha256: String::new(),
+        code_version: String::new(),
+        created: String::new(),
+        note: String::new(),
+    }
+}
+
+/// Moves every weight by up to 0.45 units in the last place of fp16.
+fn jitter(encoder: ijk_models::encoder::Encoder<Flex>) -> ijk_models::encoder::Encoder<Flex> {
+    use burn::module::{Module, ModuleMapper, Param};
+    struct Jitter(Stream);
+    impl ModuleMapper<Flex> for Jitter {
+        fn map_float<const D: usize>(
+            &mut self,
+            param: Param<Tensor<Flex, D>>,
+        ) -> Param<Tensor<Flex, D>> {
+            let (id, tensor, mapper) = param.consume();
+            let shape = tensor.dims();
+            let values = tensor.into_data().to_vec::<f32>().unwrap();
+            let moved: Vec<f32> = values
+                .iter()
+                .map(|&v| {
+                    // A unit in the last place: 2^-10 of the power of two below, at least 2^-24.
+                    let ulp = (v.abs().log2().floor().max(-14.0) - 10.0).exp2();
+                    // At a power of two the neighbour below is half as far.
+                    v + 0.22 * ulp * (2.0 * self.0.uniform() as f32 - 1.0)
+                })
+                .collect();
+            let data = TensorData::new(moved, shape);
+            Param::from_mapped_value(id, Tensor::from_data(data, &Default::default()), mapper)
+        }
+    }
+    encoder.map(&mut Jitter(Stream::new(3, "jitter")))
+}
+
+#[test]
+fn the_attention_returned_is_the_kernels() {
+    use ijk_infer::{AttentionProbe, AttentionRow};
+    use ijk_models::attention::Band;
+    struct Rows(Vec<Vec<f32>>);
+    impl AttentionProbe for Rows {
+        fn attention(&mut self, row: &AttentionRow<'_>) {
+            assert_eq!(self.0.len() % 48, row.layer * 8 + row.head);
+            self.0.push(row.by_age().collect());
+        }
+    }
+    let session = session(30);
+    let count = 128;
+    let scaler = Scaler::fit(session.features.iter());
+    let weights = random_weights(&scaler).single(0).unwrap();
+    let kernel = Kernel::new(&weights);
+    let mut state = EncoderState::new(&kernel);
+    let mut rows = Rows(Vec::new());
+    for f in &session.features[..count] {
+        kernel.step_probed(&mut state, f, &mut rows);
+    }
+    let inputs: Vec<f32> = session.features[..count].iter().flat_map(|f| scaler.apply(f)).collect();
+    let encoder = import::<Flex>(&weights.members()[0], &Default::default());
+    let device = Default::default();
+    let x = Tensor::from_data(TensorData::new(inputs, [1, count, FEATURE_COUNT]), &device);
+    let (_, shown) = encoder.forward_shown(x, &Band::new(64, count / 64, &device));
+    assert_eq!(shown.len(), 6);
+    let mut largest = 0.0f32;
+    for (layer, weights) in shown.into_iter().enumerate() {
+        let weights = weights.into_data().to_vec::<f32>().unwrap();
+        for (i, row) in weights.chunks(64).enumerate() {
+            let (head, t) = (i / count, i % count);
+            let streamed = &rows.0[t * 48 + layer * 8 + head];
+            assert_eq!(streamed.len(), (t + 1).min(64));
+            for (age, w) in row.iter().enumerate() {
+                let said = streamed.get(age).copied().unwrap_or(0.0);
+                largest = largest.max((w - said).abs());
+            }
+        }
+    }
+    assert!(largest < 1e-5, "{largest}");
+}
