@@ -7,7 +7,7 @@
 use crate::attention::Band;
 use crate::encoder::{Encoder, OUTPUTS_PER_HORIZON};
 use crate::loss::LOG_VAR_BOUND;
-use crate::sequences::{Part, batch, blocks};
+use crate::sequences::{BatchPlan, Part, batch, blocks};
 use crate::train::TrainSettings;
 use burn::module::Param;
 use burn::tensor::backend::Backend;
@@ -45,7 +45,7 @@ pub fn mean_squared_z<B: Backend>(
     let band = Band::new(window, length / window, device);
     let (mut sum, mut count) = ([0.0f64; HORIZON_COUNT], [0.0f64; HORIZON_COUNT]);
     for chosen in blocks(parts, length).chunks(settings.batch_sequences) {
-        let data = batch::<B>(parts, chosen, length, 0, device);
+        let data = batch::<B>(parts, chosen, length, BatchPlan::default(), device);
         let outputs: Tensor<B, 3> = encoder.forward_banded(data.inputs, &band);
         let outputs: Vec<f32> = outputs.into_data().convert::<f32>().into_vec().unwrap_or_default();
         let starts = chosen.iter().flat_map(|b| {

@@ -1,5 +1,7 @@
 //! The model card: what a weights file was made of and what it can do.
 
+use crate::compare::Comparison;
+use crate::conformal::Reliability;
 use crate::evaluate::HorizonReport;
 use crate::fit::{FitSettings, Provenance};
 use crate::labels::LabelScale;
@@ -31,6 +33,26 @@ pub struct Card {
     pub members: Vec<MemberCard>,
     /// Scores on the test part.
     pub test: Vec<HorizonReport>,
+    /// What the forecast's own uncertainty is worth; absent in older cards.
+    #[serde(default)]
+    pub reliability: Option<Reliability>,
+    /// The ensemble beside its baselines on the test part, where that was asked for.
+    #[serde(default)]
+    pub comparison: Vec<Comparison>,
+    /// Scores of the walk-forward folds, oldest first.
+    #[serde(default)]
+    pub walk_forward: Vec<FoldCard>,
+}
+
+/// One fold of a walk-forward evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoldCard {
+    /// Tokens that trained.
+    pub train_tokens: usize,
+    /// Tokens that tested.
+    pub test_tokens: usize,
+    /// Scores of one member on them.
+    pub test: Vec<HorizonReport>,
 }
 
 /// Provenance as the card keeps it.
@@ -42,6 +64,9 @@ pub struct CardProvenance {
     pub created: String,
     /// Version of the code.
     pub code_version: String,
+    /// SHA-256 of the program; absent in older cards.
+    #[serde(default)]
+    pub code_sha256: String,
 }
 
 impl From<&Provenance> for CardProvenance {
@@ -50,6 +75,7 @@ impl From<&Provenance> for CardProvenance {
             command: p.command.clone(),
             created: p.created.clone(),
             code_version: p.code_version.clone(),
+            code_sha256: p.code_sha256.clone(),
         }
     }
 }
@@ -93,9 +119,15 @@ impl Card {
         writeln!(out, "Made {} by ijk-train {} with\n", p.created, p.code_version)?;
         writeln!(out, "```sh\n{}\n```\n", p.command)?;
         writeln!(out, "Weights sha256 `{}`.\n", self.weights_sha256)?;
+        if !p.code_sha256.is_empty() {
+            writeln!(out, "Program sha256 `{}`.\n", p.code_sha256)?;
+        }
         self.write_model(out)?;
         self.write_data(out)?;
         self.write_scores(out)?;
+        self.write_comparison(out)?;
+        self.write_reliability(out)?;
+        self.write_walk_forward(out)?;
         self.write_members(out)?;
         writeln!(out, "\n## Limits\n")?;
         if self.sessions.iter().any(|s| s.name.starts_with("synth")) {
@@ -205,6 +237,75 @@ impl Card {
                 v.epistemic_sd_bps,
                 v.aleatoric_sd_bps
             )?;
+        }
+        Ok(())
+    }
+
+    fn write_comparison(&self, out: &mut String) -> std::fmt::Result {
+        if self.comparison.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\n## Beside its baselines\n")?;
+        writeln!(
+            out,
+            "Trained on the same rows, scored on the same test rows; brackets are 95 % intervals \
+             from the same 200-token blocks for all, p of equal log loss by Diebold and Mariano.\n"
+        )?;
+        out.push_str(&crate::compare::to_markdown(&self.comparison));
+        Ok(())
+    }
+
+    fn write_reliability(&self, out: &mut String) -> std::fmt::Result {
+        let Some(r) = &self.reliability else { return Ok(()) };
+        writeln!(out, "\n## Reliability\n")?;
+        writeln!(
+            out,
+            "Conformal 90 % intervals from {} tokens that neither trained nor validated; coverage \
+             is that of the test part. {:.2} % of the test tokens lie outside what the training \
+             features covered: there sizing adds no risk.\n",
+            r.calibration_rows,
+            100.0 * r.distrusted_share
+        )?;
+        writeln!(out, "| horizon | half width in sd | coverage | coverage of ±1.645 sd |")?;
+        writeln!(out, "|---|---|---|---|")?;
+        for (h, report) in self.test.iter().enumerate() {
+            writeln!(
+                out,
+                "| {} | {:.3} | {} | {} |",
+                report.horizon_tokens,
+                r.interval_z90[h],
+                interval(&r.coverage[h]),
+                interval(&r.coverage_normal[h])
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_walk_forward(&self, out: &mut String) -> std::fmt::Result {
+        if self.walk_forward.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\n## Walk-forward folds\n")?;
+        writeln!(
+            out,
+            "One member a fold, trained on everything before it; labels purged, 20 tokens left \
+             out at each cut. IC and log loss (prior) per horizon.\n"
+        )?;
+        writeln!(out, "| training tokens | test tokens | horizon | IC | log loss (prior) |")?;
+        writeln!(out, "|---|---|---|---|---|")?;
+        for fold in &self.walk_forward {
+            for h in &fold.test {
+                writeln!(
+                    out,
+                    "| {} | {} | {} | {} | {:.4} ({:.4}) |",
+                    fold.train_tokens,
+                    fold.test_tokens,
+                    h.horizon_tokens,
+                    interval(&h.mean.ic),
+                    h.class.log_loss,
+                    h.class_prior.log_loss
+                )?;
+            }
         }
         Ok(())
     }

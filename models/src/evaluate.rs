@@ -39,6 +39,10 @@ pub struct HorizonReport {
 pub struct Run {
     /// Per token: the features, the ensemble's forecast and the labels.
     pub rows: Vec<RunRow>,
+    /// Index of the session.
+    pub session: usize,
+    /// Token of the first row.
+    pub first: usize,
 }
 
 /// One token of a [`Run`].
@@ -83,7 +87,7 @@ pub fn forecast_runs(
                 rows.push(RunRow { features: *features, forecast, labels });
             }
         }
-        runs.push(Run { rows });
+        runs.push(Run { rows, session: segment.session, first });
     }
     report(segments.len(), segments.len());
     runs

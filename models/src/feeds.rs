@@ -1,7 +1,7 @@
 //! From the feeds that a fit names to its sessions.
 
 use crate::fit::FitSettings;
-use crate::session::{Session, read_sessions};
+use crate::session::{Session, read_phases};
 use crate::train::Progress;
 use ijk_core::FeedError;
 use ijk_data::{FeedSpec, FeedSpecError, open_feed};
@@ -12,6 +12,16 @@ pub enum LoadError {
     /// A text names no feed.
     #[error(transparent)]
     Spec(#[from] FeedSpecError),
+    /// More than may be held in memory.
+    #[error("'{feed}' makes {tokens} tokens, tokens_max is {tokens_max}: give fewer or raise it")]
+    TooMuch {
+        /// The feed that went over.
+        feed: String,
+        /// Tokens with it.
+        tokens: usize,
+        /// The limit.
+        tokens_max: usize,
+    },
     /// A feed cannot be read.
     #[error(transparent)]
     Feed(#[from] FeedError),
@@ -51,11 +61,32 @@ pub fn load(
     seed: u64,
     report: &mut dyn FnMut(&Progress),
 ) -> Result<Vec<Session>, LoadError> {
-    let mut sessions = Vec::new();
+    load_phases(feeds, stride, seed, (1, usize::MAX), report)
+}
+
+/// As [`load`], with `phases` shifted copies of every session and at most `tokens_max` tokens in
+/// memory (about 120 bytes each).
+///
+/// # Errors
+/// [`LoadError`] of the first feed that cannot be read or does not fit any more.
+pub fn load_phases(
+    feeds: &[FeedSpec],
+    stride: u32,
+    seed: u64,
+    (phases, tokens_max): (u32, usize),
+    report: &mut dyn FnMut(&Progress),
+) -> Result<Vec<Session>, LoadError> {
+    let (mut sessions, mut tokens) = (Vec::new(), 0);
     for (done, spec) in feeds.iter().enumerate() {
         report(&Progress::Stage { name: "read", done, total: feeds.len() });
         let mut source = open_feed(spec, seed)?;
-        sessions.extend(read_sessions(&spec.to_string(), done, source.as_mut(), stride)?);
+        let name = spec.to_string();
+        let read = read_phases(&name, done, source.as_mut(), stride, phases)?;
+        tokens += read.iter().map(|s| s.mids.len()).sum::<usize>();
+        if tokens > tokens_max {
+            return Err(LoadError::TooMuch { feed: name, tokens, tokens_max });
+        }
+        sessions.extend(read);
     }
     report(&Progress::Stage { name: "read", done: feeds.len(), total: feeds.len() });
     Ok(sessions)

@@ -1,20 +1,28 @@
 //! From sessions to weights and their model card.
 
 use crate::calibrate::calibrate_variance;
-use crate::card::{Card, CardSession, MemberCard};
+use crate::card::{Card, CardSession, FoldCard, MemberCard};
+use crate::checkpoint::Checkpoints;
+use crate::conformal::{Reliability, calibrate, coverage, trust_region};
 use crate::encoder::{Encoder, EncoderShape};
-use crate::evaluate::{forecast_runs, score};
+use crate::evaluate::{HorizonReport, Run, forecast_runs, score};
 use crate::export::{ExportMeta, export};
 use crate::labels::{LabelRow, LabelScale, ScaleError, labels};
+use crate::loss::LabelWeights;
+use crate::metrics::COVERAGE_SD;
 use crate::ols::Ols;
+use crate::rng::Stream;
 use crate::scaler::Scaler;
-use crate::sequences::Part;
+use crate::sequences::{Mirror, Part};
 use crate::session::{Session, hex, sha256_of};
-use crate::split::{Segment, Split, SplitError, split};
+use crate::split::{Segment, Split, SplitError, split, walk_forward};
 use crate::train::{MemberTask, Progress, TrainError, TrainSettings, train_member};
 use burn::backend::{Autodiff, Flex};
+use burn::tensor::backend::AutodiffBackend;
+use ijk_core::features::FEATURE_COUNT;
+use ijk_core::forecast::HORIZON_COUNT;
 use ijk_core::limits::MEMBER_COUNT_MAX;
-use ijk_infer::{Weights, WeightsError};
+use ijk_infer::{TrustRegion, Weights, WeightsError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -38,6 +46,17 @@ pub struct FitSettings {
     pub validation_fraction: f64,
     /// Share of the feeds (or of the time) that tests.
     pub test_fraction: f64,
+    /// Copies of each training session cut into tokens at other rows, the original included; 1
+    /// to the stride.
+    pub phases: u32,
+    /// Expanding walk-forward folds that are scored beside the final fit, one member each; 0
+    /// for none.
+    pub walk_forward_folds: usize,
+    /// Shuffles the training labels in time: a fit without any truth to find, whose skill must
+    /// be none.
+    pub shuffle_labels: bool,
+    /// Tokens of all sessions together, copies included, that may be held in memory.
+    pub tokens_max: usize,
     /// The training loop.
     pub train: TrainSettings,
 }
@@ -53,6 +72,10 @@ impl Default for FitSettings {
             seed: 1,
             validation_fraction: 0.15,
             test_fraction: 0.15,
+            phases: 1,
+            walk_forward_folds: 0,
+            shuffle_labels: false,
+            tokens_max: 20_000_000,
             train: TrainSettings::default(),
         }
     }
@@ -71,6 +94,12 @@ impl FitSettings {
         if self.sessions == 0 || self.stride == 0 || self.feed.is_empty() {
             return fail("feed, sessions and stride must not be empty or zero".into());
         }
+        if !(1..=self.stride).contains(&self.phases) {
+            return fail(format!("phases must be 1 to the stride, {}", self.stride));
+        }
+        if self.walk_forward_folds > 20 {
+            return fail("walk_forward_folds must be 0 to 20".into());
+        }
         let fractions = [self.validation_fraction, self.test_fraction];
         if fractions.iter().any(|f| !(*f > 0.0 && *f < 0.5)) {
             return fail("validation_fraction and test_fraction must lie in (0, 0.5)".into());
@@ -88,6 +117,8 @@ pub struct Provenance {
     pub created: String,
     /// Version of the code.
     pub code_version: String,
+    /// SHA-256 of the program.
+    pub code_sha256: String,
 }
 
 /// Weights with their card.
@@ -127,91 +158,263 @@ struct Prepared {
     ols: Ols,
     train: Vec<Part>,
     validation: Vec<Part>,
+    trust: Option<TrustRegion>,
 }
 
 /// Fits an ensemble on `sessions` and scores it on the test part with the kernel's encoder.
 ///
-/// The same sessions, settings and provenance give the same bytes.
+/// The same sessions, settings and provenance give the same bytes, also where the fit was
+/// interrupted and goes on from `checkpoints`.
 ///
 /// # Errors
-/// [`FitError`]; nothing is written by this function.
+/// [`FitError`]; nothing but checkpoints is written by this function.
 pub fn fit(
     sessions: &[Session],
     settings: &FitSettings,
     provenance: &Provenance,
+    checkpoints: Option<&Checkpoints>,
+    report: &mut dyn FnMut(&Progress),
+) -> Result<Fitted, FitError> {
+    fit_on::<Autodiff<Flex>>(
+        sessions,
+        settings,
+        provenance,
+        checkpoints,
+        &Default::default(),
+        report,
+    )
+}
+
+/// As [`fit`], on the device of any backend. Other devices sum in another order: the bits are
+/// their own.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_on<B: AutodiffBackend>(
+    sessions: &[Session],
+    settings: &FitSettings,
+    provenance: &Provenance,
+    checkpoints: Option<&Checkpoints>,
+    device: &B::Device,
     report: &mut dyn FnMut(&Progress),
 ) -> Result<Fitted, FitError> {
     settings.check()?;
-    let prepared = prepare(sessions, settings)?;
-    let mut encoders: Vec<Encoder<Flex>> = Vec::new();
-    let mut members: Vec<MemberCard> = Vec::new();
-    let device = Default::default();
-    for member in 0..settings.members {
+    let split = split(sessions, settings.validation_fraction, settings.test_fraction)?;
+    let folds = walk_forward(sessions, settings.walk_forward_folds)?;
+    let run = Runner::<B> { sessions, settings, provenance, checkpoints, device };
+    let mut fold_cards = Vec::new();
+    for (i, fold) in folds.into_iter().enumerate() {
+        let done = run.fit(fold, 1, &format!("fold{i}-"), report)?;
+        fold_cards.push(done.fold_card());
+    }
+    let done = run.fit(split, settings.members, "", report)?;
+    Ok(done.into_fitted(&run, fold_cards))
+}
+
+/// What every fit of one call has in common.
+struct Runner<'a, B: AutodiffBackend> {
+    sessions: &'a [Session],
+    settings: &'a FitSettings,
+    provenance: &'a Provenance,
+    checkpoints: Option<&'a Checkpoints>,
+    device: &'a B::Device,
+}
+
+/// A fit that is trained, calibrated and scored.
+struct Done {
+    prepared: Prepared,
+    weights: Weights,
+    members: Vec<MemberCard>,
+    test: Vec<HorizonReport>,
+    reliability: Option<Reliability>,
+}
+
+impl<B: AutodiffBackend> Runner<'_, B> {
+    fn fit(
+        &self,
+        split: Split,
+        members: usize,
+        prefix: &str,
+        report: &mut dyn FnMut(&Progress),
+    ) -> Result<Done, FitError> {
+        let prepared = prepare(self.sessions, self.settings, split)?;
+        let mut encoders: Vec<Encoder<B::InnerBackend>> = Vec::new();
+        let mut cards: Vec<MemberCard> = Vec::new();
+        for member in 0..members {
+            let name = format!("{prefix}member{member}");
+            let (encoder, card) = self.member(&prepared, member, members > 1, &name, report)?;
+            encoders.push(encoder);
+            cards.push(card);
+        }
+        let train = prepared.split.train.iter().map(|s| &self.sessions[s.session]);
+        let meta = ExportMeta {
+            scaler: prepared.scaler,
+            target_scale_bps: prepared.scale.scale_bps,
+            training_data_sha256: sha256_of(train),
+            code_version: self.provenance.code_version.clone(),
+            created: self.provenance.created.clone(),
+            note: format!("made by: {}", self.provenance.command),
+        };
+        let mut weights = export(&encoders, &meta)?;
+        let stage = |name, report: &mut dyn FnMut(&Progress), done, total| {
+            report(&Progress::Stage { name, done, total });
+        };
+        let calibration =
+            forecast_runs(&weights, self.sessions, &prepared.split.calibration, &mut |d, t| {
+                stage("calibrate", report, d, t);
+            });
+        weights.spec.interval_z90 = calibrate(&calibration);
+        weights.spec.trust = prepared.trust;
+        let runs = forecast_runs(&weights, self.sessions, &prepared.split.test, &mut |d, t| {
+            stage("test", report, d, t);
+        });
+        let test = score(&runs, &prepared.scale, Some((&prepared.scaler, &prepared.ols)));
+        let reliability = reliability(&weights, &calibration, &runs);
+        Ok(Done { prepared, weights, members: cards, test, reliability })
+    }
+
+    fn member(
+        &self,
+        prepared: &Prepared,
+        member: usize,
+        bootstrap: bool,
+        name: &str,
+        report: &mut dyn FnMut(&Progress),
+    ) -> Result<(Encoder<B::InnerBackend>, MemberCard), FitError> {
+        let train = &self.settings.train;
         let task = MemberTask {
             train: &prepared.train,
             validation: &prepared.validation,
             shape: EncoderShape::default(),
-            settings: &settings.train,
+            settings: train,
+            weights: LabelWeights {
+                horizon: train.horizon_weights,
+                class: train.class_weights(&prepared.scale.prior),
+                smoothing: train.label_smoothing,
+            },
+            mirror: train.mirror.then(|| Mirror::new(&prepared.scaler)),
             member,
-            seed: settings.seed + member as u64,
-            bootstrap: settings.members > 1,
+            seed: self.settings.seed + member as u64,
+            bootstrap,
+            checkpoints: self.checkpoints.map(|c| (c, name)),
         };
-        let (mut encoder, history) = train_member::<Autodiff<Flex>>(&task, &device, report)?;
+        let (mut encoder, history) = train_member::<B>(&task, self.device, report)?;
         let variance_factor =
-            calibrate_variance(&mut encoder, &prepared.validation, &settings.train, &device);
-        encoders.push(encoder);
-        members.push(MemberCard { history, variance_factor });
+            calibrate_variance(&mut encoder, &prepared.validation, train, self.device);
+        Ok((encoder, MemberCard { history, variance_factor }))
     }
-    let train_sessions = prepared.split.train.iter().map(|s| &sessions[s.session]);
-    let meta = ExportMeta {
-        scaler: prepared.scaler,
-        target_scale_bps: prepared.scale.scale_bps,
-        training_data_sha256: sha256_of(train_sessions),
-        code_version: provenance.code_version.clone(),
-        created: provenance.created.clone(),
-        note: format!("made by: {}", provenance.command),
-    };
-    let weights = export(&encoders, &meta)?;
-    let runs = forecast_runs(&weights, sessions, &prepared.split.test, &mut |done, total| {
-        report(&Progress::Stage { name: "test", done, total });
-    });
-    let card = Card {
-        provenance: provenance.into(),
-        weights_sha256: hex(&Sha256::digest(weights.to_bytes())),
-        training_data_sha256: meta.training_data_sha256,
-        settings: settings.clone(),
-        sessions: card_sessions(sessions, &prepared.split),
-        scaler: prepared.scaler,
-        label_scale: prepared.scale,
-        members,
-        test: score(&runs, &prepared.scale, Some((&prepared.scaler, &prepared.ols))),
-    };
-    Ok(Fitted { weights, card })
 }
 
-fn prepare(sessions: &[Session], settings: &FitSettings) -> Result<Prepared, FitError> {
-    let split = split(sessions, settings.validation_fraction, settings.test_fraction)?;
+impl Done {
+    fn fold_card(&self) -> FoldCard {
+        let tokens = |s: &[Segment]| s.iter().map(|s| s.tokens.len()).sum();
+        FoldCard {
+            train_tokens: tokens(&self.prepared.split.train),
+            test_tokens: tokens(&self.prepared.split.test),
+            test: self.test.clone(),
+        }
+    }
+
+    fn into_fitted<B: AutodiffBackend>(
+        self,
+        run: &Runner<'_, B>,
+        walk_forward: Vec<FoldCard>,
+    ) -> Fitted {
+        let Done { prepared, weights, members, test, reliability } = self;
+        let card = Card {
+            provenance: run.provenance.into(),
+            weights_sha256: hex(&Sha256::digest(weights.to_bytes())),
+            training_data_sha256: weights.spec.training_data_sha256.clone(),
+            settings: run.settings.clone(),
+            sessions: card_sessions(run.sessions, &prepared.split),
+            scaler: prepared.scaler,
+            label_scale: prepared.scale,
+            members,
+            test,
+            reliability,
+            comparison: Vec::new(),
+            walk_forward,
+        };
+        Fitted { weights, card }
+    }
+}
+
+/// Returns what the calibration slice gave and the test part made of it.
+fn reliability(weights: &Weights, calibration: &[Run], test: &[Run]) -> Option<Reliability> {
+    let interval_z90 = weights.spec.interval_z90?;
+    let rows = || test.iter().flat_map(|r| &r.rows);
+    let distrusted = rows().filter(|r| weights.spec.distrust(&r.features) >= 1.0).count();
+    Some(Reliability {
+        calibration_rows: calibration.iter().map(|r| r.rows.len()).sum(),
+        interval_z90,
+        coverage: coverage(test, interval_z90),
+        coverage_normal: coverage(test, [COVERAGE_SD; HORIZON_COUNT]),
+        distrusted_share: distrusted as f64 / rows().count().max(1) as f64,
+    })
+}
+
+fn prepare(
+    sessions: &[Session],
+    settings: &FitSettings,
+    split: Split,
+) -> Result<Prepared, FitError> {
     let features = |s: &Segment| &sessions[s.session].features[s.tokens.clone()];
     // Labels are made inside each segment: none sees a mid of another part.
     let label = |parts: &[Segment]| -> Vec<Vec<LabelRow>> {
         parts.iter().map(|s| labels(&sessions[s.session].mids[s.tokens.clone()])).collect()
     };
-    let (train_labels, validation_labels) = (label(&split.train), label(&split.validation));
+    let (mut train_labels, validation_labels) = (label(&split.train), label(&split.validation));
+    if settings.shuffle_labels {
+        let mut rng = Stream::new(settings.seed, "shuffled labels");
+        train_labels.iter_mut().for_each(|rows| rng.shuffle(rows));
+    }
     let scaler = Scaler::fit(split.train.iter().flat_map(features));
     let scale = LabelScale::fit(train_labels.iter().flatten())?;
     let parts = |segments: &[Segment], labels: &[Vec<LabelRow>]| -> Vec<Part> {
-        let part = |(s, l): (&Segment, &Vec<LabelRow>)| Part::new(features(s), l, &scaler, &scale);
+        let part = |(s, l): (&Segment, &Vec<LabelRow>)| Part {
+            market: market(sessions, s.session),
+            ..Part::new(features(s), l, &scaler, &scale)
+        };
         segments.iter().zip(labels).map(part).collect()
     };
     let train = parts(&split.train, &train_labels);
     let validation = parts(&split.validation, &validation_labels);
     let ols = Ols::fit(train.iter().zip(&train_labels).flat_map(|(p, l)| p.inputs.iter().zip(l)));
-    Ok(Prepared { split, scaler, scale, ols, train, validation })
+    let inputs = train.iter().flat_map(|p| &p.inputs);
+    let trust = trust_region(inputs, split.calibration.iter().flat_map(features), &scaler);
+    Ok(Prepared { split, scaler, scale, ols, train, validation, trust })
+}
+
+/// Returns the scaled features and the labels of every training token of a split: the rows that
+/// the encoder trained on, for models that are held against it.
+pub fn training_rows(
+    sessions: &[Session],
+    split: &Split,
+    scaler: &Scaler,
+) -> (Vec<[f32; FEATURE_COUNT]>, Vec<LabelRow>) {
+    let (mut inputs, mut rows) = (Vec::new(), Vec::new());
+    for s in &split.train {
+        let session = &sessions[s.session];
+        inputs.extend(session.features[s.tokens.clone()].iter().map(|f| scaler.apply(f)));
+        rows.extend(labels(&session.mids[s.tokens.clone()]));
+    }
+    (inputs, rows)
+}
+
+/// Returns the number of the first session that is cut from the same market.
+fn market(sessions: &[Session], session: usize) -> usize {
+    let s = &sessions[session];
+    let same = |o: &Session| o.feed == s.feed && o.name == s.name;
+    sessions.iter().position(same).unwrap_or(session)
 }
 
 fn card_sessions(sessions: &[Session], split: &Split) -> Vec<CardSession> {
-    let parts =
-        [("training", &split.train), ("validation", &split.validation), ("test", &split.test)];
+    let parts = [
+        ("training", &split.train),
+        ("validation", &split.validation),
+        ("calibration", &split.calibration),
+        ("test", &split.test),
+    ];
     let of = |(part, segments): (&'static str, &Vec<Segment>)| {
         let card = |s: &Segment| CardSession {
             name: sessions[s.session].name.clone(),
@@ -223,4 +426,79 @@ fn card_sessions(sessions: &[Session], split: &Split) -> Vec<CardSession> {
         segments.iter().map(card).collect::<Vec<_>>()
     };
     parts.into_iter().flat_map(of).collect()
+}
+
+/// A classification task of any origin on the twelve features.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassTask<'a> {
+    /// Rows that train.
+    pub train: &'a Part,
+    /// Rows that choose the epoch.
+    pub validation: &'a Part,
+    /// Scaler of both.
+    pub scaler: &'a Scaler,
+    /// Passes at most.
+    pub epochs: usize,
+    /// Ensemble members, 1 to 5.
+    pub members: usize,
+    /// Seed of the first member.
+    pub seed: u64,
+}
+
+/// Trains an ensemble on classes alone and returns its probabilities for `features` (unscaled) at
+/// the four horizons, computed by the kernel's streaming encoder.
+///
+/// # Errors
+/// [`FitError`].
+pub fn classify(
+    task: &ClassTask<'_>,
+    features: &[[f64; FEATURE_COUNT]],
+    report: &mut dyn FnMut(&Progress),
+) -> Result<Vec<[[f64; 3]; HORIZON_COUNT]>, FitError> {
+    if !(1..=MEMBER_COUNT_MAX).contains(&task.members) || task.epochs == 0 {
+        return Err(FitError::Setting(format!(
+            "members must be 1 to {MEMBER_COUNT_MAX}, epochs at least 1"
+        )));
+    }
+    let settings =
+        TrainSettings { epochs: task.epochs, regression_weight: 0.0, ..TrainSettings::default() };
+    let mut encoders: Vec<Encoder<Flex>> = Vec::new();
+    for member in 0..task.members {
+        let member_task = MemberTask {
+            train: std::slice::from_ref(task.train),
+            validation: std::slice::from_ref(task.validation),
+            shape: EncoderShape::default(),
+            settings: &settings,
+            weights: LabelWeights::default(),
+            mirror: None,
+            member,
+            seed: task.seed + member as u64,
+            bootstrap: task.members > 1,
+            checkpoints: None,
+        };
+        let device = Default::default();
+        encoders.push(train_member::<Autodiff<Flex>>(&member_task, &device, report)?.0);
+    }
+    let meta = ExportMeta {
+        scaler: *task.scaler,
+        target_scale_bps: [1.0; HORIZON_COUNT],
+        training_data_sha256: String::new(),
+        code_version: String::new(),
+        created: String::new(),
+        note: String::new(),
+    };
+    let kernel = ijk_infer::Encoder::new(&export(&encoders, &meta)?);
+    let mut state = ijk_infer::EncoderState::new(&kernel);
+    let pooled = |f: &[f64; FEATURE_COUNT]| {
+        let forecast = kernel.step(&mut state, f);
+        let members = &forecast.members[..forecast.member_count as usize];
+        std::array::from_fn(|h| {
+            let mut mean = [0.0; 3];
+            for p in members.iter().map(|m| m[h].probabilities()) {
+                (0..3).for_each(|c| mean[c] += f64::from(p[c]) / members.len() as f64);
+            }
+            mean
+        })
+    };
+    Ok(features.iter().map(pooled).collect())
 }

@@ -9,12 +9,17 @@
 #![forbid(unsafe_code)]
 
 pub mod attention;
+pub mod baselines;
 pub mod calibrate;
 pub mod card;
+pub mod checkpoint;
+pub mod compare;
+pub mod conformal;
 pub mod encoder;
 pub mod evaluate;
 pub mod export;
 pub mod feeds;
+pub mod fi2010;
 pub mod fit;
 pub mod labels;
 pub mod loss;

@@ -165,6 +165,39 @@ pub fn mean_scores(runs: &[Vec<Scored>], of: impl Fn(&Scored) -> f64) -> MeanSco
     MeanScores { r2: interval(all.r2(), r2), ic: interval(all.correlation(), ic) }
 }
 
+/// Mean of all values of contiguous runs, with an interval from resampling blocks of
+/// [`BOOTSTRAP_BLOCK_TOKENS`]; NaN without values.
+pub fn block_interval(runs: &[Vec<f64>]) -> Interval {
+    let sum = |block: &[f64]| [block.iter().sum(), block.len() as f64];
+    let blocks: Vec<[f64; 2]> =
+        runs.iter().flat_map(|run| run.chunks(BOOTSTRAP_BLOCK_TOKENS)).map(sum).collect();
+    resample(&blocks, |s| s[0] / s[1])
+}
+
+/// Returns a statistic of sums over blocks, with the interval of a bootstrap of those blocks.
+/// The same blocks in the same order are drawn in every call, so that statistics of two models
+/// on the same rows are paired.
+pub fn resample<const N: usize>(
+    blocks: &[[f64; N]],
+    statistic: impl Fn(&[f64; N]) -> f64,
+) -> Interval {
+    let add = |mut a: [f64; N], b: &[f64; N]| {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        a
+    };
+    let all = blocks.iter().fold([0.0; N], add);
+    let mut rng = Stream::new(0, "block bootstrap");
+    let count = if blocks.is_empty() { 0 } else { BOOTSTRAP_COUNT };
+    let draws = (0..count)
+        .map(|_| {
+            let draw =
+                (0..blocks.len()).fold([0.0; N], |s, _| add(s, &blocks[rng.below(blocks.len())]));
+            statistic(&draw)
+        })
+        .collect();
+    interval(statistic(&all), draws)
+}
+
 fn interval(value: f64, mut draws: Vec<f64>) -> Interval {
     draws.sort_by(f64::total_cmp);
     let quantile = |q: f64| {

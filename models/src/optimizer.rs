@@ -94,6 +94,8 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_, '_> {
 
 /// Burn's AdamW over the whole module.
 type Adaptor<B> = OptimizerAdaptor<AdamW, Encoder<B>, B>;
+/// Its moments.
+pub type Moments<B> = <Adaptor<B> as Optimizer<Encoder<B>, B>>::Record;
 
 /// AdamW with weight decay on the matrices only; biases, norms and age biases have none.
 pub struct SplitAdamW<B: AutodiffBackend> {
@@ -111,6 +113,20 @@ impl<B: AutodiffBackend> SplitAdamW<B> {
             decayed: config.clone().with_weight_decay(decay).init(),
             plain: config.with_weight_decay(0.0).init(),
             groups: parameter_groups(model),
+        }
+    }
+
+    /// Returns the moments of the decayed and of the other parameters, for a checkpoint.
+    pub fn records(&self) -> (Moments<B>, Moments<B>) {
+        (self.decayed.to_record(), self.plain.to_record())
+    }
+
+    /// Returns the optimiser with moments from a checkpoint.
+    pub fn with_records(self, decayed: Moments<B>, plain: Moments<B>) -> SplitAdamW<B> {
+        SplitAdamW {
+            decayed: self.decayed.load_record(decayed),
+            plain: self.plain.load_record(plain),
+            groups: self.groups,
         }
     }
 

@@ -1,13 +1,14 @@
 //! Cuts token streams into training sequences and packs them into batches.
 
 use crate::labels::{LabelRow, LabelScale, class_of};
-use crate::loss::Targets;
+use crate::loss::{LabelWeights, Targets};
 use crate::rng::Stream;
 use crate::scaler::Scaler;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::HORIZON_COUNT;
+use std::collections::BTreeMap;
 
 /// A contiguous run of one instrument's tokens, ready for the encoder.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +19,9 @@ pub struct Part {
     pub targets: Vec<[f32; HORIZON_COUNT]>,
     /// Classes; 1 where the label is missing.
     pub classes: Vec<[u8; HORIZON_COUNT]>,
+    /// Market that the part was cut from: shifted copies of one market share this number, and
+    /// the bootstrap draws them together.
+    pub market: usize,
 }
 
 impl Part {
@@ -37,6 +41,7 @@ impl Part {
             inputs: features.iter().map(|f| scaler.apply(f)).collect(),
             targets: labels.iter().map(target).collect(),
             classes: labels.iter().map(class).collect(),
+            market: 0,
         }
     }
 }
@@ -62,9 +67,39 @@ pub fn blocks(parts: &[Part], length: usize) -> Vec<Block> {
     parts.iter().enumerate().flat_map(of).collect()
 }
 
-/// Draws as many blocks as there are, with replacement: one member's bootstrap sample.
-pub fn bootstrap(blocks: &[Block], rng: &mut Stream) -> Vec<Block> {
-    (0..blocks.len()).map(|_| blocks[rng.below(blocks.len())]).collect()
+/// Draws blocks with replacement, as many stretches of time as there are: one member's bootstrap
+/// sample. Shifted copies of one stretch are one draw, or every member would see nearly all.
+pub fn bootstrap(parts: &[Part], blocks: &[Block], rng: &mut Stream) -> Vec<Block> {
+    let mut stretches: BTreeMap<(usize, usize), Vec<Block>> = BTreeMap::new();
+    for b in blocks {
+        stretches.entry((parts[b.part].market, b.index)).or_default().push(*b);
+    }
+    let stretches: Vec<Vec<Block>> = stretches.into_values().collect();
+    let draw = |_| stretches[rng.below(stretches.len())].clone();
+    (0..stretches.len()).flat_map(draw).collect()
+}
+
+/// Features that change sign where buyers and sellers are exchanged.
+const ODD: [bool; FEATURE_COUNT] =
+    [true, false, true, true, true, true, true, true, false, false, false, true];
+
+/// The exchange of buyers and sellers, in scaled features: odd ones become `-z - 2 mean / scale`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mirror {
+    offset: [f32; FEATURE_COUNT],
+}
+
+impl Mirror {
+    /// Returns the exchange for features scaled so.
+    pub fn new(scaler: &Scaler) -> Mirror {
+        let offset = |i| (2.0 * scaler.mean[i] / scaler.scale[i]) as f32;
+        Mirror { offset: std::array::from_fn(offset) }
+    }
+
+    /// Returns the token as the mirrored market would have it.
+    pub fn apply(&self, x: &[f32; FEATURE_COUNT]) -> [f32; FEATURE_COUNT] {
+        std::array::from_fn(|i| if ODD[i] { -x[i] - self.offset[i] } else { x[i] })
+    }
 }
 
 /// A batch of sequences on the device.
@@ -76,30 +111,52 @@ pub struct Batch<B: Backend> {
     pub targets: Targets<B>,
 }
 
+/// How a batch is made from its sequences.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchPlan<'a> {
+    /// Tokens added to each block's start.
+    pub shift: usize,
+    /// What labels count; each once where missing.
+    pub weights: Option<&'a LabelWeights>,
+    /// Sequences shown mirrored, by a bit each; none where missing.
+    pub mirrored: Option<(&'a Mirror, &'a [bool])>,
+}
+
 /// Packs the sequences that start `shift` tokens into each block. A start that would run past
 /// its part's end is moved back.
 pub fn batch<B: Backend>(
     parts: &[Part],
     blocks: &[Block],
     length: usize,
-    shift: usize,
+    plan: BatchPlan<'_>,
     device: &B::Device,
 ) -> Batch<B> {
     let mut inputs = Vec::with_capacity(blocks.len() * length * FEATURE_COUNT);
     let mut values = Vec::with_capacity(blocks.len() * length);
     let mut classes = Vec::with_capacity(blocks.len() * length);
-    for block in blocks {
+    for (i, block) in blocks.iter().enumerate() {
         let part = &parts[block.part];
-        let start = (block.index * length + shift).min(part.inputs.len() - length);
+        let start = (block.index * length + plan.shift).min(part.inputs.len() - length);
         let range = start..start + length;
-        inputs.extend(part.inputs[range.clone()].iter().flatten());
-        values.extend_from_slice(&part.targets[range.clone()]);
-        classes.extend_from_slice(&part.classes[range]);
+        match plan.mirrored.filter(|(_, bits)| bits[i]) {
+            Some((mirror, _)) => {
+                inputs.extend(part.inputs[range.clone()].iter().flat_map(|x| mirror.apply(x)));
+                values.extend(part.targets[range.clone()].iter().map(|y| y.map(|y| -y)));
+                classes.extend(part.classes[range].iter().map(|c| c.map(|c| 2 - c)));
+            }
+            None => {
+                inputs.extend(part.inputs[range.clone()].iter().flatten());
+                values.extend_from_slice(&part.targets[range.clone()]);
+                classes.extend_from_slice(&part.classes[range]);
+            }
+        }
     }
+    let all_alike = LabelWeights::default();
+    let weights = plan.weights.unwrap_or(&all_alike);
     let shape = [blocks.len(), length, FEATURE_COUNT];
     Batch {
         inputs: Tensor::from_data(TensorData::new::<f32, _>(inputs, shape), device),
-        targets: Targets::new(&values, &classes, blocks.len(), device),
+        targets: Targets::weighted(&values, &classes, blocks.len(), weights, device),
     }
 }
 
@@ -113,6 +170,7 @@ mod tests {
             inputs: (0..tokens).map(|t| [t as f32; FEATURE_COUNT]).collect(),
             targets: vec![[0.0; HORIZON_COUNT]; tokens],
             classes: vec![[1; HORIZON_COUNT]; tokens],
+            market: 0,
         }
     }
 
@@ -126,7 +184,8 @@ mod tests {
                 if all.is_empty() {
                     continue;
                 }
-                let made = batch::<Flex>(&parts, &all, 10, shift, &Default::default());
+                let plan = BatchPlan { shift, ..BatchPlan::default() };
+                let made = batch::<Flex>(&parts, &all, 10, plan, &Default::default());
                 let first = made.inputs.into_data().to_vec::<f32>().unwrap();
                 for (i, b) in all.iter().enumerate() {
                     let start = first[i * 10 * FEATURE_COUNT] as usize;
@@ -140,10 +199,32 @@ mod tests {
     }
 
     #[test]
+    fn a_mirrored_market_mirrors_back() {
+        let mut scaler = Scaler { mean: [0.5; FEATURE_COUNT], scale: [2.0; FEATURE_COUNT] };
+        scaler.mean[1] = 7.0;
+        let raw: [f64; FEATURE_COUNT] = std::array::from_fn(|i| i as f64 - 4.0);
+        let exchanged = std::array::from_fn(|i| if ODD[i] { -raw[i] } else { raw[i] });
+        let mirror = Mirror::new(&scaler);
+        let z = scaler.apply(&raw);
+        assert_eq!(mirror.apply(&z), scaler.apply(&exchanged));
+        assert_eq!(mirror.apply(&mirror.apply(&z)), z);
+        let parts = [part(10)];
+        let all = blocks(&parts, 10);
+        let plan = BatchPlan { mirrored: Some((&mirror, &[true])), ..BatchPlan::default() };
+        let made = batch::<Flex>(&parts, &all, 10, plan, &Default::default());
+        let first = made.inputs.into_data().to_vec::<f32>().unwrap();
+        assert_eq!(first[12 * 3..12 * 4], mirror.apply(&[3.0; FEATURE_COUNT]));
+    }
+
+    #[test]
     fn bootstrap_leaves_out_about_a_third() {
-        let all = blocks(&[part(10_010)], 10);
-        let mut drawn = bootstrap(&all, &mut Stream::new(1, "test"));
+        // Two copies of one market: both or none of each stretch.
+        let parts = [part(10_010), part(10_010)];
+        let all = blocks(&parts, 10);
+        let mut drawn = bootstrap(&parts, &all, &mut Stream::new(1, "test"));
         assert_eq!(drawn.len(), all.len());
+        let of = |p| drawn.iter().filter(|b| b.part == p).map(|b| b.index).collect::<Vec<_>>();
+        assert_eq!(of(0), of(1));
         drawn.sort_unstable();
         drawn.dedup();
         let share = drawn.len() as f64 / all.len() as f64;

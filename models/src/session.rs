@@ -19,7 +19,7 @@ pub struct Session {
     /// Rows of the source left out before the first token began: 0 for what the kernel sees,
     /// more for the shifted copies that training may use.
     pub phase: u32,
-    /// Exchange time of each token's close, nanoseconds.
+    /// Receive time of the row that closed each token, nanoseconds: when it was known here.
     pub closes_ns: Vec<u64>,
     /// The twelve features, unscaled.
     pub features: Vec<[f64; FEATURE_COUNT]>,
@@ -37,7 +37,7 @@ impl Session {
         hash.finalize().into()
     }
 
-    fn push(&mut self, token: &Token) {
+    fn push(&mut self, token: &Token, received_ns: u64) {
         if self.features.is_empty() {
             self.first_ns = token.ts.0;
         }
@@ -45,7 +45,7 @@ impl Session {
         let whole = token.two_sided && bid_qty.0 > 0 && ask_qty.0 > 0;
         let mid = if whole { (bid.0 as f64 + ask.0 as f64) / 2.0 } else { f64::NAN };
         self.features.push(token.features);
-        self.closes_ns.push(token.ts.0);
+        self.closes_ns.push(received_ns);
         self.mids.push(mid);
     }
 }
@@ -102,7 +102,7 @@ pub fn read_phases(
                 continue;
             }
             if let Some(token) = engine.on_record(&event, &stream.book) {
-                session.push(&token);
+                session.push(&token, event.ts_receive.0);
             }
         }
         stream.rows += u64::from(event.ends_row());

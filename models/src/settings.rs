@@ -2,6 +2,10 @@
 
 use crate::encoder::EncoderShape;
 use crate::loss::LossWeights;
+use ijk_core::forecast::HORIZON_COUNT;
+
+/// Weight of down, flat and up per horizon.
+pub type ClassWeights = [[f64; 3]; HORIZON_COUNT];
 
 /// Settings of the loop; a member differs from another only by its seed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -27,6 +31,15 @@ pub struct TrainSettings {
     pub class_weight: f64,
     /// Weight of the negative log-likelihood in the loss.
     pub regression_weight: f64,
+    /// Share of the true class's weight given to all three alike (Szegedy et al. 2016).
+    pub label_smoothing: f64,
+    /// Classes weigh `share^-this` of the training part, scaled to mean one: 0 leaves them as
+    /// they are (best log loss), 1 balances them.
+    pub class_balance: f64,
+    /// Weight of each horizon in the loss; at least 0, one above.
+    pub horizon_weights: [f64; HORIZON_COUNT],
+    /// Shows half of the sequences with buyers and sellers exchanged.
+    pub mirror: bool,
     /// Epochs without a better validation loss before stopping.
     pub patience_epochs: usize,
 }
@@ -44,6 +57,10 @@ impl Default for TrainSettings {
             clip_norm: 1.0,
             class_weight: 1.0,
             regression_weight: 1.0,
+            label_smoothing: 0.0,
+            class_balance: 0.0,
+            horizon_weights: [1.0; HORIZON_COUNT],
+            mirror: false,
             patience_epochs: 2,
         }
     }
@@ -70,6 +87,8 @@ impl TrainSettings {
             ("learning_rate_end_fraction", self.learning_rate_end_fraction),
             ("warm_up_fraction", self.warm_up_fraction),
             ("weight_decay", self.weight_decay),
+            ("label_smoothing", self.label_smoothing),
+            ("class_balance", self.class_balance),
         ];
         if let Some((name, _)) = fractions.iter().find(|(_, v)| !(0.0..=1.0).contains(v)) {
             return Err(format!("{name} must lie between 0 and 1"));
@@ -77,6 +96,10 @@ impl TrainSettings {
         let weights = [self.class_weight, self.regression_weight];
         if weights.iter().any(|w| !(*w >= 0.0 && w.is_finite())) || weights == [0.0, 0.0] {
             return Err("class_weight and regression_weight must be at least 0, one above".into());
+        }
+        let horizons = self.horizon_weights;
+        if horizons.iter().any(|w| !(*w >= 0.0 && w.is_finite())) || horizons == [0.0; 4] {
+            return Err("horizon_weights must be at least 0, one above".into());
         }
         if !self.sequence_tokens.is_multiple_of(shape.window) {
             let window = shape.window;
@@ -101,6 +124,16 @@ impl TrainSettings {
     /// Returns the shares of the loss's two terms.
     pub fn loss_weights(&self) -> LossWeights {
         LossWeights { class: self.class_weight, regression: self.regression_weight }
+    }
+
+    /// Returns how much each class counts, per horizon, for training labels with these class
+    /// shares. The mean over the training labels is one.
+    pub fn class_weights(&self, prior: &[[f64; 3]; HORIZON_COUNT]) -> ClassWeights {
+        prior.map(|shares| {
+            let raw = shares.map(|s| s.max(1e-6).powf(-self.class_balance));
+            let mean: f64 = raw.iter().zip(shares).map(|(w, s)| w * s).sum();
+            raw.map(|w| w / mean)
+        })
     }
 }
 

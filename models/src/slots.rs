@@ -79,7 +79,7 @@ impl SlotSeries {
     /// none or it is older than `stale_after_s`.
     pub fn as_of(&self, at_ns: u64, stale_after_s: f64) -> Option<(&[f32], f64)> {
         let index = self.known_from_ns.partition_point(|&t| t <= at_ns).checked_sub(1)?;
-        let age_s = (at_ns - self.known_from_ns[index]) as f64 * 1e-9;
+        let age_s = (at_ns - self.known_from_ns[index]) as f64 / 1e9;
         (age_s <= stale_after_s).then(|| (self.values[index].as_slice(), age_s))
     }
 }

@@ -1,12 +1,24 @@
 //! The training loop of one member: AdamW, warm-up and cosine decay, clipped gradients, early
 //! stopping on the validation loss.
+//!
+//! # Room for what comes next
+//! - Adversarial training perturbs `Batch::inputs` between [`batch`] and the forward pass: the
+//!   inner maximisation needs the loss as a function of the inputs, which
+//!   [`Encoder::forward_banded`] and [`loss`] give; [`run_epoch`] is where it goes in.
+//! - A head-only update freezes [`Encoder::embed`] (the residual stream of a segment is computed
+//!   once) and trains [`Encoder::read`]: `head` and `norm` are fields of their own, and the
+//!   exporter takes any encoder, so an adapted head reaches the kernel as a new weights file.
+//! - Recurrent policies train on the same streams: a rollout is the kernel's own streaming step
+//!   in the simulated exchange, an update is a banded pass over the recorded tokens with another
+//!   loss on [`Encoder::embed`]. `docs/models.md` states the environment's contract.
 
 use crate::attention::Band;
+use crate::checkpoint::{CheckpointError, Checkpoints, MemberState};
 use crate::encoder::{Encoder, EncoderShape};
-use crate::loss::loss;
+use crate::loss::{LabelWeights, loss};
 use crate::optimizer::SplitAdamW;
 use crate::rng::Stream;
-use crate::sequences::{Block, Part, batch, blocks, bootstrap};
+use crate::sequences::{BatchPlan, Block, Mirror, Part, batch, blocks, bootstrap};
 use burn::module::AutodiffModule;
 use burn::tensor::ElementConversion;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -84,6 +96,9 @@ pub enum TrainError {
         /// Tokens of one sequence.
         needed: usize,
     },
+    /// A checkpoint cannot be written or used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The loss is not a number.
     #[error(
         "the loss of member {member} is not finite at step {step}; lower learning_rate or clip_norm"
@@ -107,18 +122,27 @@ pub struct MemberTask<'a> {
     pub shape: EncoderShape,
     /// Settings.
     pub settings: &'a TrainSettings,
+    /// What labels count in training.
+    pub weights: LabelWeights,
+    /// The exchange of buyers and sellers, where the settings ask for it.
+    pub mirror: Option<Mirror>,
     /// Member, from 0.
     pub member: usize,
     /// Seed of weights, bootstrap and order.
     pub seed: u64,
     /// Whether to train on a bootstrap sample of the sequences instead of each once.
     pub bootstrap: bool,
+    /// Where to keep states and under which name; kept nowhere where missing.
+    pub checkpoints: Option<(&'a Checkpoints, &'a str)>,
 }
 
 /// Trains one member and returns the weights of its best epoch.
 ///
+/// Everything random comes from streams known by seed and epoch, so a fit that was interrupted
+/// and goes on from its checkpoint ends with the same bits.
+///
 /// # Errors
-/// [`TrainError`] where a part is too short or the loss diverges.
+/// [`TrainError`] where a part is too short, the loss diverges or a checkpoint cannot be used.
 pub fn train_member<B: AutodiffBackend>(
     task: &MemberTask,
     device: &B::Device,
@@ -128,56 +152,89 @@ pub fn train_member<B: AutodiffBackend>(
     let length = settings.sequence_tokens;
     let all = require_blocks(task.train, length, "training")?;
     require_blocks(task.validation, length, "validation")?;
-    let mut rng = Stream::new(task.seed, "order");
-    let mut order = if task.bootstrap { bootstrap(&all, &mut rng) } else { all };
-    let per_epoch = order.len().div_ceil(settings.batch_sequences);
-    let steps = settings.epochs * per_epoch;
-
-    let mut model = Encoder::<B>::new(&task.shape, task.seed, device);
-    let mut optimizer = SplitAdamW::new(&model, settings);
-    let band = Band::new(task.shape.window, length / task.shape.window, device);
-    let mut history =
-        MemberHistory { seed: task.seed, epochs: Vec::new(), best_epoch: 0, steps: 0 };
-    let mut best: Option<(f64, Encoder<B::InnerBackend>)> = None;
-    for epoch in 1..=settings.epochs {
-        rng.shuffle(&mut order);
-        let shift = rng.below(length);
-        let (mut loss_sum, mut norm_sum) = (0.0, 0.0);
-        for chosen in order.chunks(settings.batch_sequences) {
-            let data = batch::<B>(task.train, chosen, length, shift, device);
-            let outputs = model.forward_banded(data.inputs, &band);
-            let loss = loss(outputs, &data.targets, settings.loss_weights());
-            let value = scalar(loss.clone());
-            history.steps += 1;
-            if !value.is_finite() {
-                return Err(TrainError::Diverged { member, step: history.steps });
-            }
-            let rate = settings.learning_rate_at(history.steps - 1, steps);
-            let norm;
-            (model, norm) = optimizer.step(model, loss, rate, settings.clip_norm);
-            loss_sum += value;
-            norm_sum += norm;
-            let tokens = chosen.len() * length;
-            report(&Progress::Step { member, step: history.steps, steps, loss: value, tokens });
-        }
-        let valid = model.valid();
-        let record = EpochRecord {
-            epoch,
-            train_loss: loss_sum / per_epoch as f64,
-            validation_loss: mean_loss(&valid, task.validation, settings, device),
-            gradient_norm: norm_sum / per_epoch as f64,
-        };
-        history.epochs.push(record);
+    let mut draws = Stream::new(task.seed, "bootstrap");
+    let sample = if task.bootstrap { bootstrap(task.train, &all, &mut draws) } else { all };
+    let mut state = begin::<B>(task, device)?;
+    let steps = settings.epochs * sample.len().div_ceil(settings.batch_sequences);
+    while !state.finished {
+        let epoch = state.history.epochs.len() + 1;
+        let (train_loss, gradient_norm);
+        (state, train_loss, gradient_norm) =
+            run_epoch(state, task, &sample, (epoch, steps), device, report)?;
+        let valid = state.model.valid();
+        let validation_loss = mean_loss(&valid, task.validation, settings, device);
+        let record = EpochRecord { epoch, train_loss, validation_loss, gradient_norm };
+        state.history.epochs.push(record);
         report(&Progress::Epoch { member, epoch: record });
-        if best.as_ref().is_none_or(|(loss, _)| record.validation_loss < *loss) {
-            history.best_epoch = epoch;
-            best = Some((record.validation_loss, valid));
-        } else if epoch - history.best_epoch >= settings.patience_epochs {
-            break;
+        if state.best.as_ref().is_none_or(|(loss, _)| validation_loss < *loss) {
+            state.history.best_epoch = epoch;
+            state.best = Some((validation_loss, valid));
+        }
+        let patience = epoch - state.history.best_epoch >= settings.patience_epochs;
+        state.finished = patience || epoch >= settings.epochs;
+        if let Some((checkpoints, name)) = task.checkpoints {
+            checkpoints.save(name, &state)?;
         }
     }
-    let (_, encoder) = best.ok_or(TrainError::Diverged { member, step: history.steps })?;
-    Ok((encoder, history))
+    let step = state.history.steps;
+    let (_, encoder) = state.best.ok_or(TrainError::Diverged { member, step })?;
+    Ok((encoder, state.history))
+}
+
+/// Returns the member's state from its checkpoint, or a new one.
+fn begin<B: AutodiffBackend>(
+    task: &MemberTask,
+    device: &B::Device,
+) -> Result<MemberState<B>, TrainError> {
+    let optimizer = |model: &Encoder<B>| SplitAdamW::new(model, task.settings);
+    if let Some((checkpoints, name)) = task.checkpoints
+        && let Some(state) = checkpoints.load(name, &task.shape, optimizer, device)?
+    {
+        return Ok(state);
+    }
+    let model = Encoder::<B>::new(&task.shape, task.seed, device);
+    let history = MemberHistory { seed: task.seed, epochs: Vec::new(), best_epoch: 0, steps: 0 };
+    Ok(MemberState { optimizer: optimizer(&model), model, history, best: None, finished: false })
+}
+
+/// Runs one epoch; returns the state, the mean loss and the mean norm of the gradient.
+fn run_epoch<B: AutodiffBackend>(
+    mut state: MemberState<B>,
+    task: &MemberTask,
+    sample: &[Block],
+    (epoch, steps): (usize, usize),
+    device: &B::Device,
+    report: &mut dyn FnMut(&Progress),
+) -> Result<(MemberState<B>, f64, f64), TrainError> {
+    let MemberTask { settings, member, .. } = *task;
+    let length = settings.sequence_tokens;
+    let band = Band::new(task.shape.window, length / task.shape.window, device);
+    let mut rng = Stream::new(task.seed, &format!("epoch {epoch}"));
+    let mut order = sample.to_vec();
+    rng.shuffle(&mut order);
+    let shift = rng.below(length);
+    let (mut loss_sum, mut norm_sum, mut count) = (0.0, 0.0, 0.0);
+    for chosen in order.chunks(settings.batch_sequences) {
+        let coins: Vec<bool> = chosen.iter().map(|_| rng.below(2) == 1).collect();
+        let mirrored = task.mirror.as_ref().map(|m| (m, coins.as_slice()));
+        let plan = BatchPlan { shift, weights: Some(&task.weights), mirrored };
+        let data = batch::<B>(task.train, chosen, length, plan, device);
+        let outputs = state.model.forward_banded(data.inputs, &band);
+        let loss = loss(outputs, &data.targets, settings.loss_weights());
+        let value = scalar(loss.clone());
+        state.history.steps += 1;
+        let step = state.history.steps;
+        if !value.is_finite() {
+            return Err(TrainError::Diverged { member, step });
+        }
+        let rate = settings.learning_rate_at(step - 1, steps);
+        let norm;
+        (state.model, norm) = state.optimizer.step(state.model, loss, rate, settings.clip_norm);
+        (loss_sum, norm_sum, count) = (loss_sum + value, norm_sum + norm, count + 1.0);
+        let tokens = chosen.len() * length;
+        report(&Progress::Step { member, step, steps, loss: value, tokens });
+    }
+    Ok((state, loss_sum / count, norm_sum / count))
 }
 
 fn require_blocks(
@@ -201,7 +258,7 @@ pub fn mean_loss<B: Backend>(
     let band = Band::new(window, length / window, device);
     let (mut sum, mut count) = (0.0, 0usize);
     for chosen in blocks(parts, length).chunks(settings.batch_sequences) {
-        let data = batch::<B>(parts, chosen, length, 0, device);
+        let data = batch::<B>(parts, chosen, length, BatchPlan::default(), device);
         let outputs = model.forward_banded(data.inputs, &band);
         let value = scalar(loss(outputs, &data.targets, settings.loss_weights()));
         sum += value * data.targets.count as f64;

@@ -30,8 +30,9 @@ fn run(sessions: &[Session], settings: &FitSettings) -> Fitted {
         command: "test".into(),
         created: "2026-01-01T00:00:00Z".into(),
         code_version: "0".into(),
+        code_sha256: String::new(),
     };
-    fit(sessions, settings, &provenance, &mut |_| {}).unwrap()
+    fit(sessions, settings, &provenance, None, &mut |_| {}).unwrap()
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn the_same_seed_gives_the_same_file_and_the_test_part_cannot_touch_it() {
     assert_eq!(card.test.len(), 4);
     assert_eq!(card.members.len(), 2);
     let parts: Vec<&str> = card.sessions.iter().map(|s| s.part.as_str()).collect();
-    assert_eq!(parts, ["training", "validation", "test"]);
+    assert_eq!(parts, ["training", "validation", "calibration", "test"]);
     let read = Weights::from_bytes(&bytes).unwrap();
     let test = Segment { session: 2, tokens: 0..sessions[2].mids.len() };
     let runs = forecast_runs(&read, &sessions, &[test], &mut |_, _| {});
@@ -78,8 +79,44 @@ fn the_same_seed_gives_the_same_file_and_the_test_part_cannot_touch_it() {
 #[test]
 fn too_little_data_states_the_floor() {
     let settings = FitSettings { minutes: Some(5), ..settings() };
-    let e = fit(&sessions(&settings), &settings, &Provenance::default(), &mut |_| {}).unwrap_err();
+    let e = fit(&sessions(&settings), &settings, &Provenance::default(), None, &mut |_| {})
+        .unwrap_err();
     assert!(matches!(e, FitError::Split(SplitError::TooLittle { floor: 2_000, .. })), "{e}");
     let e = FitSettings { members: 6, ..settings }.check().unwrap_err();
     assert!(e.to_string().contains("members must be 1 to 5"));
+}
+
+#[test]
+fn shuffled_labels_give_no_skill() {
+    let settings = FitSettings { members: 1, shuffle_labels: true, ..settings() };
+    let sessions = sessions(&settings);
+    let told = run(&sessions, &settings).card;
+    let true_ = run(&sessions, &FitSettings { shuffle_labels: false, ..settings }).card;
+    for (shuffled, honest) in told.test.iter().zip(&true_.test) {
+        let prior = shuffled.class_prior.log_loss;
+        assert!(shuffled.class.log_loss > prior - 0.002, "{shuffled:?}");
+        assert!(shuffled.mean.r2.value < 0.005, "{:?}", shuffled.mean);
+        // The same fit with its labels in place does learn: the check can fail.
+        assert!(honest.class.log_loss < prior - 0.002, "{} {prior}", honest.class.log_loss);
+    }
+}
+
+#[test]
+fn truncating_a_session_leaves_every_earlier_forecast_as_it_was() {
+    let settings = settings();
+    let sessions = sessions(&settings);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/synth-5x.safetensors");
+    let weights = Weights::from_bytes(&std::fs::read(path).unwrap()).unwrap();
+    let whole = Segment { session: 0, tokens: 0..sessions[0].mids.len() };
+    let all = forecast_runs(&weights, &sessions, &[whole], &mut |_, _| {});
+    let mut cut = sessions.clone();
+    let keep = 700;
+    cut[0].features.truncate(keep);
+    cut[0].mids.truncate(keep);
+    let part = Segment { session: 0, tokens: 0..keep };
+    let early = forecast_runs(&weights, &cut, &[part], &mut |_, _| {});
+    assert!(!early[0].rows.is_empty());
+    for (a, b) in early[0].rows.iter().zip(&all[0].rows) {
+        assert_eq!((a.features, a.forecast), (b.features, b.forecast));
+    }
 }

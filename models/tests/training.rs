@@ -3,10 +3,14 @@
 use burn::backend::{Autodiff, Flex};
 use burn::module::Module;
 use ijk_models::calibrate::{calibrate_variance, mean_squared_z};
+use ijk_models::checkpoint::{CheckpointError, Checkpoints};
 use ijk_models::encoder::{Encoder, EncoderShape, alibi};
+use ijk_models::loss::LabelWeights;
 use ijk_models::rng::Stream;
 use ijk_models::sequences::Part;
-use ijk_models::train::{MemberHistory, MemberTask, TrainError, TrainSettings, train_member};
+use ijk_models::train::{
+    MemberHistory, MemberTask, Progress, TrainError, TrainSettings, train_member,
+};
 
 const SMALL: EncoderShape = EncoderShape { d_model: 16, heads: 2, layers: 2, d_ff: 32, window: 8 };
 
@@ -32,7 +36,7 @@ fn averaged(tokens: usize, seed: u64, noise: f64) -> Part {
         }
     };
     let classes = targets.iter().map(|row| row.map(class)).collect();
-    Part { inputs, targets, classes }
+    Part { inputs, targets, classes, market: 0 }
 }
 
 fn settings() -> TrainSettings {
@@ -52,16 +56,30 @@ fn train(
     settings: &TrainSettings,
     seed: u64,
 ) -> Result<(Encoder<Flex>, MemberHistory), TrainError> {
+    train_kept(train, validation, settings, seed, None, &mut |_| {})
+}
+
+fn train_kept(
+    train: &Part,
+    validation: &Part,
+    settings: &TrainSettings,
+    seed: u64,
+    checkpoints: Option<(&Checkpoints, &str)>,
+    report: &mut dyn FnMut(&Progress),
+) -> Result<(Encoder<Flex>, MemberHistory), TrainError> {
     let task = MemberTask {
         train: std::slice::from_ref(train),
         validation: std::slice::from_ref(validation),
         shape: SMALL,
         settings,
+        weights: LabelWeights::default(),
+        mirror: None,
         member: 0,
         seed,
         bootstrap: false,
+        checkpoints,
     };
-    train_member::<Autodiff<Flex>>(&task, &Default::default(), &mut |_| {})
+    train_member::<Autodiff<Flex>>(&task, &Default::default(), report)
 }
 
 fn bits(encoder: &Encoder<Flex>) -> Vec<u32> {
@@ -150,4 +168,64 @@ fn what_cannot_be_trained_is_refused() {
     broken.inputs[40] = [f32::NAN; 12];
     let e = train(&broken, &long, &s, 1).unwrap_err();
     assert!(matches!(e, TrainError::Diverged { member: 0, .. }), "{e}");
+}
+
+#[test]
+fn an_interrupted_training_ends_with_the_bits_of_an_uninterrupted_one() {
+    let (data, fresh) = (averaged(400, 1, 0.1), averaged(100, 2, 0.1));
+    let s = TrainSettings { epochs: 5, ..settings() };
+    let whole = train(&data, &fresh, &s, 1).unwrap();
+    let per_epoch = whole.1.steps / 5;
+    for stop in [1, per_epoch, per_epoch + 1, 3 * per_epoch + 2] {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Checkpoints::new(dir.path(), [7; 32]);
+        // A kill in the middle of a step: nothing is told to the loop.
+        let killed = std::panic::catch_unwind(|| {
+            let mut report = |p: &Progress| {
+                if matches!(p, Progress::Step { step, .. } if *step == stop) {
+                    std::panic::resume_unwind(Box::new("killed"));
+                }
+            };
+            let _ = train_kept(&data, &fresh, &s, 1, Some((&kept, "m0")), &mut report);
+        });
+        assert!(killed.is_err(), "stopped at {stop}");
+        let mut first = None;
+        let mut report = |p: &Progress| {
+            if let Progress::Step { step, .. } = p {
+                first.get_or_insert(*step);
+            }
+        };
+        let (encoder, history) =
+            train_kept(&data, &fresh, &s, 1, Some((&kept, "m0")), &mut report).unwrap();
+        // The step reported is not yet in a checkpoint: its epoch runs again, no earlier one.
+        assert_eq!(first, Some((stop - 1) / per_epoch * per_epoch + 1));
+        assert_eq!(history, whole.1);
+        assert_eq!(bits(&encoder), bits(&whole.0), "stopped at {stop}");
+    }
+}
+
+#[test]
+fn a_foreign_or_damaged_checkpoint_is_refused() {
+    let (data, fresh) = (averaged(200, 1, 0.1), averaged(100, 2, 0.1));
+    let s = TrainSettings { epochs: 1, ..settings() };
+    let dir = tempfile::tempdir().unwrap();
+    let kept = Checkpoints::new(dir.path(), [7; 32]);
+    let go = |c: &Checkpoints| train_kept(&data, &fresh, &s, 1, Some((c, "m")), &mut |_| {});
+    go(&kept).unwrap();
+    let other = Checkpoints::new(dir.path(), [8; 32]);
+    let e = go(&other).unwrap_err();
+    assert!(matches!(e, TrainError::Checkpoint(CheckpointError::Foreign { .. })), "{e}");
+    let path = dir.path().join("m.ckpt");
+    let bytes = std::fs::read(&path).unwrap();
+    for change in [0, 50, bytes.len() / 2, bytes.len() - 1] {
+        let mut broken = bytes.clone();
+        broken[change] ^= 1;
+        std::fs::write(&path, broken).unwrap();
+        let e = go(&kept).unwrap_err();
+        assert!(matches!(e, TrainError::Checkpoint(CheckpointError::Damaged { .. })), "{e}");
+    }
+    for length in [0, 10, 72, bytes.len() - 5] {
+        std::fs::write(&path, &bytes[..length]).unwrap();
+        assert!(go(&kept).is_err());
+    }
 }

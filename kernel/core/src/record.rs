@@ -270,11 +270,13 @@ pub enum DecisionReason {
     Session = 7,
     /// A parent is still working for this instrument.
     Busy = 8,
+    /// The features are unlike those the model was trained on, and the target would add risk.
+    Distrust = 9,
 }
 
 impl DecisionReason {
     /// Every reason, in the order of its number.
-    pub const ALL: [DecisionReason; 9] = [
+    pub const ALL: [DecisionReason; 10] = [
         DecisionReason::Trade,
         DecisionReason::NoEdge,
         DecisionReason::InBand,
@@ -284,6 +286,7 @@ impl DecisionReason {
         DecisionReason::Halted,
         DecisionReason::Session,
         DecisionReason::Busy,
+        DecisionReason::Distrust,
     ];
 
     /// Returns the stable name used in tables.
@@ -298,6 +301,7 @@ impl DecisionReason {
             DecisionReason::Halted => "halted",
             DecisionReason::Session => "session",
             DecisionReason::Busy => "busy",
+            DecisionReason::Distrust => "distrust",
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::pack::PackedModel;
 use crate::shape::WINDOW;
 use crate::simd::Level;
 use crate::state::{Band, EncoderState};
-use crate::weights::Weights;
+use crate::weights::{Weights, WeightsSpec};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::EnsembleForecast;
 
@@ -15,6 +15,7 @@ use ijk_core::forecast::EnsembleForecast;
 pub struct Encoder {
     model: PackedModel<Scalar>,
     level: Level,
+    spec: WeightsSpec,
 }
 
 impl Encoder {
@@ -26,12 +27,17 @@ impl Encoder {
 
     /// As [`Encoder::new`], on the instructions of `level`; the forecasts are the same bits.
     pub fn at(weights: &Weights, level: Level) -> Encoder {
-        Encoder { model: PackedModel::new(weights), level }
+        Encoder { model: PackedModel::new(weights), level, spec: weights.spec.clone() }
     }
 
     /// Returns the instructions it runs on.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// Returns how far a token lies from the training features, see [`WeightsSpec::distrust`].
+    pub fn distrust(&self, features: &[f64; FEATURE_COUNT]) -> f64 {
+        self.spec.distrust(features)
     }
 
     /// Returns the ensemble members.

@@ -29,5 +29,6 @@ pub use shape::ModelShape;
 pub use simd::Level;
 pub use state::EncoderState;
 pub use weights::{
-    MemberTensors, TensorSpec, Weights, WeightsBuilder, WeightsError, WeightsSpec, tensor_specs,
+    MemberTensors, TensorSpec, TrustRegion, Weights, WeightsBuilder, WeightsError, WeightsSpec,
+    tensor_specs,
 };

@@ -36,6 +36,9 @@ pub struct SizingInput<'a> {
     pub tokens_per_day: f64,
     /// False while only reducing trades are allowed.
     pub may_add_risk: bool,
+    /// Distance of the features to those the model was trained on, 1 at the edge of what it
+    /// knows. From 1 on (and where it is not a number) nothing is added.
+    pub distrust: f64,
 }
 
 /// What was decided, with everything a decision record wants to know. All numbers are finite.
@@ -138,6 +141,8 @@ impl Sizer {
     /// - A position is reduced where it exceeds `multiplier·(mean + one side)/variance`, that is
     ///   closed where the mean has turned against it by more than the exit costs.
     /// - In between it is held: `InBand` with an edge, `NoEdge` without.
+    /// - Where the features are unlike the training data (`distrust` from 1 on) nothing is added;
+    ///   reducing and closing stay possible.
     /// - A position beyond `position_fraction_max` is cut to a band below it, whatever it costs.
     ///
     /// Anything not finite, or not positive where it must be, keeps the position.
@@ -232,10 +237,15 @@ impl Sizer {
         }
         let mut target = (wanted * units / lot as f64) as i64 * lot;
         let crosses_zero = target.signum() * held.signum() < 0;
-        if crosses_zero && !input.may_add_risk {
+        // Written so that NaN is not trusted.
+        let trusted = input.distrust < 1.0;
+        let may_add = input.may_add_risk && trusted;
+        if crosses_zero && !may_add {
             target = 0;
-        } else if target.abs() > held.abs() && !input.may_add_risk {
-            return (input.position, DecisionReason::Halted);
+        } else if target.abs() > held.abs() && !may_add {
+            let halted = !input.may_add_risk;
+            let reason = if halted { DecisionReason::Halted } else { DecisionReason::Distrust };
+            return (input.position, reason);
         }
         let beyond_cap = held.unsigned_abs() as f64 > hard * units;
         if ((target - held).abs() as f64) < band && target != 0 && !beyond_cap {

@@ -35,6 +35,25 @@ fn input(forecast: &EnsembleForecast) -> SizingInput<'_> {
         vol_bps_per_day: 150.0,
         tokens_per_day: 10_000.0,
         may_add_risk: true,
+        distrust: 0.0,
+    }
+}
+
+#[test]
+fn what_the_model_does_not_know_adds_nothing_and_still_closes() {
+    let f = ensemble(30.0, 1.0, 100.0);
+    let trade = sizer().decide(&input(&f));
+    assert_eq!(trade.reason, DecisionReason::Trade);
+    let near = sizer().decide(&SizingInput { distrust: 0.999, ..input(&f) });
+    assert_eq!(near, trade, "inside what it knows the score changes nothing");
+    for distrust in [1.0, 50.0, f64::INFINITY, f64::NAN] {
+        let o = sizer().decide(&SizingInput { distrust, ..input(&f) });
+        assert_eq!((o.target, o.reason), (Qty(0), DecisionReason::Distrust));
+        // Held the wrong way: closed, not turned.
+        let short = SizingInput { distrust, position: Qty(-40), ..input(&f) };
+        assert_eq!(sizer().decide(&short).target, Qty(0));
+        let halted = SizingInput { distrust, may_add_risk: false, ..input(&f) };
+        assert_eq!(sizer().decide(&halted).reason, DecisionReason::Halted);
     }
 }
 

@@ -28,7 +28,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ijk-models", &["ijk-data", "ijk-infer", "ijk-market"]),
     ("ijk-calib", &["ijk-data", "ijk-execution"]),
     ("ijk", ANY),
-    ("ijk-train", &["ijk-models", "ijk-data", "ijk-infer"]),
+    (
+        "ijk-train",
+        &["ijk-models", "ijk-data", "ijk-infer", "ijk-market", "ijk-engine", "ijk-venue"],
+    ),
     ("ijk-ibkr", &["ijk-venue"]),
     ("ijk-twsim", &["ijk-data", "ijk-market"]),
     ("ijk-tests", ANY),

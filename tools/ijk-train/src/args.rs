@@ -22,6 +22,17 @@ pub enum Command {
     /// Fit an ensemble and write weights with their model card.
     #[command(after_help = fit_help())]
     Fit(FitArgs),
+    /// Hold weights against majority, logistic and boosted baselines trained on the same rows,
+    /// with paired intervals and the result after costs.
+    #[command(after_help = compare_help())]
+    Compare(CompareArgs),
+    /// Write one member of a weights file as a weights file of its own.
+    Export(ExportArgs),
+    /// Train and score on your own FI-2010 files, beside the published table.
+    #[command(after_help = FI2010_HELP)]
+    Fi2010(Fi2010Args),
+    /// The local store of runs: list, show, compare, export, promote.
+    Runs(RunsArgs),
     /// Score a weights file on feeds with the kernel's streaming encoder.
     #[command(after_help = eval_help())]
     Eval(EvalArgs),
@@ -55,6 +66,22 @@ pub struct FitArgs {
     /// Weights file to write; the model card goes beside it as .md and .json.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// A feed that no part of the fit sees, to compare on afterwards; may be repeated.
+    #[arg(long, value_name = "SPEC")]
+    pub untouched: Vec<String>,
+    /// Skip the baselines.
+    #[arg(long)]
+    pub no_baselines: bool,
+    /// Folder of the store of runs; `none` for no entry.
+    #[arg(long, value_name = "DIR", default_value = "train-runs")]
+    pub store: PathBuf,
+    /// MLflow server that hears of every epoch while the fit runs.
+    #[arg(long, value_name = "URL")]
+    pub mlflow: Option<String>,
+    /// Goes on with an interrupted fit of the same settings and data; the result is the same to
+    /// the bit.
+    #[arg(long)]
+    pub resume: bool,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
@@ -79,6 +106,117 @@ pub struct EvalArgs {
     /// Seed of generated feeds that name none.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Weights file with its card beside it; more are compared on the same rows. The first one's
+    /// training rows train the baselines.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub weights: Vec<PathBuf>,
+    /// A feed to compare on; may be repeated. Default: the test part of the first card.
+    #[arg(long, value_name = "SPEC")]
+    pub feed: Vec<String>,
+    /// Skip the simulated exchange.
+    #[arg(long)]
+    pub no_costs: bool,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Weights file.
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// Member, from 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub member: usize,
+    /// File to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Replace an existing file.
+    #[arg(long)]
+    pub force: bool,
+}
+
+const FI2010_HELP: &str = "Example:\n  ijk-train fi2010 \\\n      \
+    --train Train_Dst_NoAuction_DecPre_CF_7.txt \\\n      \
+    --test Test_Dst_NoAuction_DecPre_CF_7.txt \\\n      \
+    --test Test_Dst_NoAuction_DecPre_CF_8.txt --test Test_Dst_NoAuction_DecPre_CF_9.txt";
+
+/// Arguments of `fi2010`.
+#[derive(Debug, Args)]
+pub struct Fi2010Args {
+    /// Training file of 149 rows; may be repeated.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub train: Vec<PathBuf>,
+    /// Test file; may be repeated.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub test: Vec<PathBuf>,
+    /// Passes over the training sequences, at most.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub epochs: usize,
+    /// Ensemble members, 1 to 5.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub members: usize,
+    /// Seed of everything random.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Arguments of `runs`.
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// Folder of the store.
+    #[arg(long, value_name = "DIR", default_value = "train-runs", global = true)]
+    pub store: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RunsCommand,
+}
+
+/// The subcommands of `runs`.
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// List the runs.
+    Ls,
+    /// Show one run.
+    Show {
+        /// Number of the run.
+        id: u64,
+    },
+    /// Show the differences of two runs.
+    Compare {
+        /// Number of the one.
+        a: u64,
+        /// Number of the other.
+        b: u64,
+    },
+    /// Write runs to an MLflow server; runs that are there already stay as they are.
+    Export {
+        /// Address of the server.
+        #[arg(long, value_name = "URL")]
+        mlflow: String,
+        /// Experiment there.
+        #[arg(long, value_name = "NAME", default_value = "ijk-train")]
+        experiment: String,
+        /// Numbers of the runs; all where none is named.
+        ids: Vec<u64>,
+    },
+    /// Make a run champion if it passes the gate: deflated Sharpe ratio, probability of
+    /// overfitting, minimum track record, paired test against the champion. Exit 1 if not.
+    Promote {
+        /// Number of the run.
+        id: u64,
+    },
+}
+
+fn compare_help() -> String {
+    format!(
+        "Example:\n  ijk-train compare --weights goog.safetensors --feed lobster:AAPL.zip --json\
+         \n\nFeeds:\n{FEED_FORMS}"
+    )
 }
 
 fn fit_help() -> String {

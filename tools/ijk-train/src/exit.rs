@@ -38,7 +38,7 @@ impl From<LoadError> for Exit {
     fn from(e: LoadError) -> Exit {
         let code = match e {
             LoadError::Spec(_) => USAGE,
-            LoadError::Feed(_) => DATA,
+            LoadError::Feed(_) | LoadError::TooMuch { .. } => DATA,
         };
         Exit::new(code, e)
     }
@@ -47,7 +47,7 @@ impl From<LoadError> for Exit {
 impl From<FitError> for Exit {
     fn from(e: FitError) -> Exit {
         let code = match e {
-            FitError::Setting(_) => USAGE,
+            FitError::Setting(_) | FitError::Train(TrainError::Checkpoint(_)) => USAGE,
             FitError::Split(_)
             | FitError::Scale(_)
             | FitError::Train(TrainError::TooShort { .. }) => DATA,

@@ -3,12 +3,21 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod compare;
+mod costs;
+mod entry;
 mod eval;
 mod exit;
+mod fi2010;
 mod files;
 mod fit;
+mod mlflow;
+mod plot;
 mod progress;
+mod promotion;
+mod runs;
 mod settings;
+mod store;
 mod table;
 
 use args::{Cli, Command};
@@ -19,6 +28,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Fit(args) => fit::run(args, cli.json),
+        Command::Compare(args) => compare::run(args, cli.json),
+        Command::Export(args) => runs::export_member(args, cli.json),
+        Command::Fi2010(args) => fi2010::run(args, cli.json),
+        Command::Runs(args) => runs::run(args, cli.json),
         Command::Eval(args) => eval::run(args, cli.json),
     };
     match result {

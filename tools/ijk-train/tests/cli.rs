@@ -117,7 +117,7 @@ fn a_fit_writes_weights_and_card_that_eval_takes() {
         .map(|e| e.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["w.json", "w.md", "w.safetensors"]);
+    assert_eq!(names, ["train-runs", "w.json", "w.md", "w.safetensors", "w.svg"]);
     let card = std::fs::read_to_string(dir.path().join("w.md")).unwrap();
     assert!(card.contains("ijk-train fit --json --feed synth:300"), "{card}");
     assert_eq!(code(&ijk_train(dir.path(), &args)), 2, "a second fit must not replace the first");
@@ -130,4 +130,125 @@ fn a_fit_writes_weights_and_card_that_eval_takes() {
     for (a, b) in (0..4).map(|h| (&again["scores"][h], &json["card"]["test"][h])) {
         assert_eq!((&a["mean"], &a["class"]), (&b["mean"], &b["class"]));
     }
+}
+
+#[test]
+fn a_killed_fit_goes_on_to_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let fit = |out: &str, rest: &[&str]| {
+        let mut args = vec!["fit", "--feed", "synth:700", "--sessions", "3", "--minutes", "60"];
+        args.extend(["--members", "2", "--epochs", "2", "--no-baselines", "--store", "none"]);
+        args.extend(["--out", out]);
+        args.extend(rest);
+        args.into_iter().map(String::from).collect::<Vec<_>>()
+    };
+    let run = |args: &[String]| {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        ijk_train(dir.path(), &args)
+    };
+    let whole = run(&fit("whole.safetensors", &[]));
+    assert_eq!(code(&whole), 0, "{}", stderr(&whole));
+    // Killed as soon as a first checkpoint stands.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ijk-train"))
+        .current_dir(dir.path())
+        .args(fit("cut.safetensors", &[]))
+        .env("SOURCE_DATE_EPOCH", "1700000000")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let checkpoint = dir.path().join("cut.checkpoint/member0.ckpt");
+    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!dir.path().join("cut.safetensors").exists(), "it was killed before its end");
+    let refused = run(&fit("cut.safetensors", &[]));
+    assert!(code(&refused) == 2 && stderr(&refused).contains("--resume"), "{}", stderr(&refused));
+    let resumed = run(&fit("cut.safetensors", &["--resume"]));
+    assert_eq!(code(&resumed), 0, "{}", stderr(&resumed));
+    assert!(!checkpoint.exists(), "nothing is kept of a fit that is done");
+    let tensors = |name: &str| {
+        let bytes = std::fs::read(dir.path().join(name)).unwrap();
+        ijk_infer::Weights::from_bytes(&bytes).unwrap()
+    };
+    let (whole, cut) = (tensors("whole.safetensors"), tensors("cut.safetensors"));
+    assert_eq!(whole.members(), cut.members());
+    // The specification differs in the command it names, and in nothing else.
+    let mut spec = cut.spec.clone();
+    spec.note.clone_from(&whole.spec.note);
+    assert_eq!(spec, whole.spec);
+}
+
+#[test]
+fn the_store_and_the_gate_speak_with_exit_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = ijk_train(dir.path(), &["runs", "ls", "--json"]);
+    assert_eq!((code(&list), list.stdout.as_slice()), (0, b"[]\n".as_slice()));
+    assert_eq!(code(&ijk_train(dir.path(), &["runs", "show", "1"])), 2);
+    std::fs::write(dir.path().join("w.safetensors"), silent_weights()).unwrap();
+    let args = ["export", "--weights", "w.safetensors", "--member", "3", "--out", "m.safetensors"];
+    assert_eq!(code(&ijk_train(dir.path(), &args)), 2);
+    let args = ["export", "--weights", "w.safetensors", "--out", "m.safetensors"];
+    assert_eq!(code(&ijk_train(dir.path(), &args)), 0);
+    assert_eq!(std::fs::read(dir.path().join("m.safetensors")).unwrap(), silent_weights());
+    let args = ["runs", "export", "--mlflow", "http://127.0.0.1:9", "--json"];
+    assert_eq!(code(&ijk_train(dir.path(), &args)), 5, "nobody listens there");
+    std::fs::create_dir(dir.path().join("train-runs")).unwrap();
+    std::fs::write(dir.path().join("train-runs/runs.jsonl"), "{}\n").unwrap();
+    let broken = ijk_train(dir.path(), &["runs", "ls"]);
+    assert_eq!(code(&broken), 3);
+    assert!(stderr(&broken).contains("runs.jsonl: line 1"), "{}", stderr(&broken));
+}
+
+/// A file of the FI-2010 layout whose labels follow the imbalance of the best level.
+fn fi2010_file(columns: usize, seed: u64) -> String {
+    let mut state = seed;
+    let mut draw = move || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / (1u64 << 31) as f64
+    };
+    let sizes: Vec<[f64; 2]> = (0..columns).map(|_| [1.0 + draw(), 1.0 + draw()]).collect();
+    let cell = |row: usize, c: usize| -> String {
+        let [ask, bid] = sizes[c];
+        match row {
+            0..40 => match row % 4 {
+                0 => format!("{}", 1.0 + 1e-4 * (row / 4 + 1) as f64),
+                1 => format!("{ask}"),
+                2 => format!("{}", 1.0 - 1e-4 * (row / 4 + 1) as f64),
+                _ => format!("{bid}"),
+            },
+            144.. if bid > 1.25 * ask => "1".into(),
+            144.. if ask > 1.25 * bid => "3".into(),
+            144.. => "2".into(),
+            _ => "0".into(),
+        }
+    };
+    let line = |row| (0..columns).map(|c| cell(row, c)).collect::<Vec<_>>().join(" ") + "\n";
+    (0..149).map(line).collect()
+}
+
+#[test]
+fn fi2010_files_are_scored_beside_the_published_table() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("train.txt"), fi2010_file(4_000, 1)).unwrap();
+    std::fs::write(dir.path().join("test.txt"), fi2010_file(2_100, 2)).unwrap();
+    let args = ["fi2010", "--train", "train.txt", "--test", "test.txt", "--epochs", "6"];
+    let output = ijk_train(dir.path(), &args);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("| BiNCTABL, reproduced by LOBCAST | 81.1 | 71.5 | 87.7 | 92.1 |"));
+    let score = |name: &str| -> f64 {
+        let line = text.lines().find(|l| l.starts_with(name)).unwrap();
+        line.split('|').nth(2).unwrap().trim().parse().unwrap()
+    };
+    // Three classes, told by one feature: the trees know it, the majority does not.
+    assert!(score("| boosted (here)") > 90.0 && score("| majority (here)") < 30.0, "{text}");
+    assert!(score("| ijk (here)") > 60.0, "{text}");
+    std::fs::write(dir.path().join("bad.txt"), "1 2\n3 4\n").unwrap();
+    let args = ["fi2010", "--train", "bad.txt", "--test", "test.txt"];
+    let output = ijk_train(dir.path(), &args);
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains("bad.txt: 2 rows, expected 149"), "{}", stderr(&output));
 }

@@ -409,6 +409,7 @@ impl Kernel {
             vol_bps_per_day: state.vol_bps_per_day(now),
             tokens_per_day: state.tokens_per_day(now),
             may_add_risk: self.gate.state() == TradingState::Active && !self.finishing,
+            distrust: self.encoder.as_ref().map_or(0.0, |e| e.distrust(&token.features)),
         })
     }
 

@@ -8,12 +8,14 @@ mod error;
 pub(crate) mod header;
 mod schema;
 mod spec;
+mod trust;
 
 pub use build::WeightsBuilder;
 pub use error::WeightsError;
 pub use header::HEADER_BYTES_MAX;
 pub use schema::{TensorSpec, tensor_specs};
 pub use spec::{CLIP_MAX, FORMAT, TARGET_SCALE_BPS, TEXT_BYTES_MAX, WeightsSpec};
+pub use trust::{TRIANGLE, TrustRegion};
 
 use half::f16;
 use header::{Header, METADATA_KEY, TensorEntry};

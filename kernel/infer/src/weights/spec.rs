@@ -1,7 +1,7 @@
 //! What a weights file says about itself: shape, scaler, provenance.
 
 use crate::shape::ModelShape;
-use crate::weights::WeightsError;
+use crate::weights::{TrustRegion, WeightsError};
 use ijk_core::features::{FEATURE_COUNT, FEATURE_SET_HASH};
 use ijk_core::forecast::HORIZON_COUNT;
 use ijk_core::limits::MEMBER_COUNT_MAX;
@@ -31,6 +31,12 @@ pub struct WeightsSpec {
     pub scaler_clip: f64,
     /// Basis points of one unit of the mean head, per horizon; within [`TARGET_SCALE_BPS`].
     pub target_scale_bps: [f64; HORIZON_COUNT],
+    /// Half widths, in predictive standard deviations, of the intervals that held 90 % of the
+    /// labels on a slice kept for that (split conformal), per horizon; finite and positive.
+    /// `None` in files that state none: 1.645, as for a normal law.
+    pub interval_z90: Option<[f64; HORIZON_COUNT]>,
+    /// Where the training features lie; `None` in files that state nothing of it.
+    pub trust: Option<TrustRegion>,
     /// SHA-256 of the training data, as the trainer states it.
     pub training_data_sha256: String,
     /// Version of the code that trained it.
@@ -52,11 +58,24 @@ impl WeightsSpec {
             scaler_scale: [1.0; FEATURE_COUNT],
             scaler_clip: 8.0,
             target_scale_bps: [1.0; HORIZON_COUNT],
+            interval_z90: None,
+            trust: None,
             training_data_sha256: String::new(),
             code_version: String::new(),
             created: String::new(),
             note: String::new(),
         }
+    }
+
+    /// Returns how far raw features lie from those the model was trained on: below 1 inside, from
+    /// 1 on outside, 0 for a file that states nothing of it, not a number where a feature is none.
+    pub fn distrust(&self, features: &[f64; FEATURE_COUNT]) -> f64 {
+        let clip = self.scaler_clip;
+        let scaled = |i: usize| {
+            let z = (features[i] - self.scaler_mean[i]) / self.scaler_scale[i];
+            z.clamp(-clip, clip)
+        };
+        self.trust.as_ref().map_or(0.0, |region| region.distrust(&std::array::from_fn(scaled)))
     }
 
     /// Checks that this build can run such a model.
@@ -75,6 +94,12 @@ impl WeightsSpec {
         let (low, high) = TARGET_SCALE_BPS;
         let scale = |v: f64| (low..=high).contains(&v);
         check_values("target_scale_bps", &self.target_scale_bps, "within 1e-6..=1e6", scale)?;
+        if let Some(z) = &self.interval_z90 {
+            check_values("interval_z90", z, "finite and positive", positive)?;
+        }
+        if let Some(region) = &self.trust {
+            region.validate()?;
+        }
         for (key, text) in self.texts() {
             if text.len() > TEXT_BYTES_MAX {
                 let reason = format!("{} bytes, at most {TEXT_BYTES_MAX}", text.len());
@@ -112,6 +137,11 @@ impl WeightsSpec {
             scaler_scale: parse_array("scaler_scale", get("scaler_scale")?)?,
             scaler_clip: parse_number("scaler_clip", get("scaler_clip")?)?,
             target_scale_bps: parse_array("target_scale_bps", get("target_scale_bps")?)?,
+            interval_z90: metadata
+                .get("interval_z90")
+                .map(|text| parse_array("interval_z90", text))
+                .transpose()?,
+            trust: parse_trust(metadata)?,
             training_data_sha256: get("training_data_sha256")?.clone(),
             code_version: get("code_version")?.clone(),
             created: get("created")?.clone(),
@@ -139,6 +169,13 @@ impl WeightsSpec {
             ("scaler_clip", format!("{:?}", self.scaler_clip)),
             ("target_scale_bps", format!("{:?}", self.target_scale_bps)),
         ]);
+        if let Some(z) = &self.interval_z90 {
+            metadata.insert("interval_z90", format!("{z:?}"));
+        }
+        if let Some(region) = &self.trust {
+            metadata.insert("trust_whitening", format!("{:?}", region.whitening));
+            metadata.insert("trust_limit", format!("{:?}", region.limit));
+        }
         metadata.extend(self.texts().map(|(key, text)| (key, text.clone())));
         metadata
     }
@@ -185,6 +222,18 @@ fn check_values(
             Err(WeightsError::BadMetadata { key, reason })
         }
     }
+}
+
+/// The two keys stand together or not at all.
+fn parse_trust(metadata: &BTreeMap<String, String>) -> Result<Option<TrustRegion>, WeightsError> {
+    let get = |key| metadata.get(key).ok_or(WeightsError::MissingMetadata { key });
+    if !["trust_whitening", "trust_limit"].iter().any(|key| metadata.contains_key(*key)) {
+        return Ok(None);
+    }
+    Ok(Some(TrustRegion {
+        whitening: parse_array("trust_whitening", get("trust_whitening")?)?,
+        limit: parse_number("trust_limit", get("trust_limit")?)?,
+    }))
 }
 
 fn parse_hash(text: &str) -> Result<u64, WeightsError> {
