@@ -168,7 +168,7 @@ impl Snapshots {
     pub fn features(&self) -> Vec<[f64; FEATURE_COUNT]> {
         let alpha = 1.0 - 0.5f64.powf(0.01);
         let (mut depth1, mut depth5, mut square) = (f64::NAN, f64::NAN, f64::NAN);
-        let mut ewma = |state: &mut f64, x: f64| {
+        let ewma = |state: &mut f64, x: f64| {
             *state = if state.is_nan() { x } else { *state + alpha * (x - *state) };
             *state
         };

@@ -44,7 +44,8 @@ impl Default for LabelWeights {
 pub struct Targets<B: Backend> {
     /// Standardised labels, `[batch, tokens, horizons]`; zero where missing.
     value: Tensor<B, 3>,
-    /// The label's weight in the place of the true class, `[batch, tokens, horizons, 3]`; zeros where missing.
+    /// The label's weight in the place of the true class, `[batch, tokens, horizons, 3]`; zeros
+    /// where missing.
     one_hot: Tensor<B, 4>,
     /// The horizon's weight where the label exists, zero elsewhere,
     /// `[batch, tokens, horizons]`.

@@ -233,7 +233,8 @@ pub fn to_text(compared: &Compared) -> String {
     if !compared.costs.is_empty() {
         out.push_str(
             "\nIn the simulated exchange (100 shares, taking liquidity, held 5 tokens):\n\n\
-             | model | result after costs USD | fees USD | orders | fills |\n|---|---|---|---|---|\n",
+             | model | result after costs USD | fees USD | orders | fills |\n\
+             |---|---|---|---|---|\n",
         );
     }
     for r in &compared.costs {

@@ -7,7 +7,7 @@
 
 use crate::exit::{DATA, Exit};
 use ijk_core::config::Config;
-use ijk_core::record::{ParentCommand, RecordKind, Urgency};
+use ijk_core::record::{ParentCommand, RecordKind, ScheduleKind, Urgency};
 use ijk_core::{InstrumentId, MarketEvent, Qty, RecvTs, Side};
 use ijk_data::{FeedSpec, open_feed};
 use ijk_engine::decision::recovery::nothing_to_carry;
@@ -120,6 +120,9 @@ pub fn parents(signals: &[Signal], hold: usize) -> Vec<ParentCommand> {
                 instrument: InstrumentId(0),
                 side,
                 urgency: Urgency::Urgent,
+                participation_e4: 0,
+                schedule: ScheduleKind::default(),
+                reserved: [0; 5],
             });
         }
         t += hold + 1;
@@ -173,6 +176,7 @@ pub fn trade(
         counters: Arc::clone(&counters),
         pump: Arc::new(PumpShared::default()),
         parents,
+        desk: None,
         feed_latency_ns: config.sim.feed_latency_us * 1_000,
         runtime: config.runtime.clone(),
         venue: config.venue.clone(),

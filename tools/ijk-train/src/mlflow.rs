@@ -144,8 +144,7 @@ impl Server {
         let now = jiff::Timestamp::now().as_millisecond();
         let finite: Vec<_> = all.iter().filter(|(_, v, _)| v.is_finite()).collect();
         for part in finite.chunks(METRICS_MAX) {
-            let item = |(k, v, step): &&(String, f64, u64)| json!({"key": k, "value": v, "step": step, "timestamp": now});
-            let metrics: Vec<Value> = part.iter().map(item).collect();
+            let metrics: Vec<Value> = part.iter().map(|m| point(m, now)).collect();
             self.post("runs/log-batch", &json!({"run_id": run.id, "metrics": metrics}))?;
         }
         Ok(())
@@ -209,6 +208,11 @@ impl Server {
         }
         serde_json::from_str(&body).map_err(|e| fail(format!("no JSON: {e}")))
     }
+}
+
+/// One value of a metric as the server takes it.
+fn point((key, value, step): &(String, f64, u64), now: i64) -> Value {
+    json!({"key": key, "value": value, "step": step, "timestamp": now})
 }
 
 fn text(value: &Value) -> Result<String, Exit> {
