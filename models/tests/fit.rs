@@ -88,7 +88,13 @@ fn too_little_data_states_the_floor() {
 
 #[test]
 fn shuffled_labels_give_no_skill() {
-    let settings = FitSettings { members: 1, shuffle_labels: true, ..settings() };
+    let train = TrainSettings {
+        epochs: 25,
+        patience_epochs: 25,
+        learning_rate: 3e-3,
+        ..TrainSettings::default()
+    };
+    let settings = FitSettings { members: 1, shuffle_labels: true, train, ..settings() };
     let sessions = sessions(&settings);
     let told = run(&sessions, &settings).card;
     let true_ = run(&sessions, &FitSettings { shuffle_labels: false, ..settings }).card;

@@ -229,10 +229,14 @@ mod tests {
         }
         let tokens: Vec<Signal> =
             times.chunks(200).map(|c| Signal { at_ns: c[0], direction: 1 }).skip(20).collect();
-        let traded = trade("always", &feed, 1, parents(&tokens, 1), None).unwrap();
+        let traded = trade("up", &feed, 1, parents(&tokens, 1), None).unwrap();
         assert!(traded.fills > 10 && traded.fees_usd > 0.0, "{traded:?}");
-        // Buying and selling at once without knowing anything loses spread and fees.
-        assert!(traded.pnl_usd < -traded.fees_usd, "{} {}", traded.pnl_usd, traded.fees_usd);
+        // Where the price went is won on one side and lost on the other: what is left of both
+        // together is the spread and the fees.
+        let down: Vec<Signal> = tokens.iter().map(|s| Signal { direction: -1, ..*s }).collect();
+        let other = trade("down", &feed, 1, parents(&down, 1), None).unwrap();
+        let (both, fees) = (traded.pnl_usd + other.pnl_usd, traded.fees_usd + other.fees_usd);
+        assert!(both < -fees, "{both} {fees}");
         let sum: f64 = traded.changes_usd.iter().sum();
         assert!((sum - traded.pnl_usd).abs() < 1e-6, "the changes are the whole account");
         let silent = trade("never", &feed, 1, Vec::new(), None).unwrap();
