@@ -104,6 +104,8 @@ pub fn trust_region<'a>(
 }
 
 /// Lower triangle of `L⁻¹` for a positive definite `L Lᵀ` given by its lower half.
+// The loops index as the formula does.
+#[allow(clippy::needless_range_loop)]
 fn inverse_factor(a: &[[f64; FEATURE_COUNT]; FEATURE_COUNT]) -> [f64; TRIANGLE] {
     const N: usize = FEATURE_COUNT;
     let mut l = *a;
