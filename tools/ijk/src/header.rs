@@ -9,7 +9,7 @@ use ijk_journal::Reader;
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the header's layout.
-pub const FORMAT: &str = "ijk-run-2";
+pub const FORMAT: &str = "ijk-run-3";
 
 /// One input of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
