@@ -26,6 +26,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Accuracy(commands::accuracy::Args),
+    Learn(commands::learn::Args),
+    Impact(Box<commands::impact::Args>),
     Volume(commands::volume::Args),
     Predict(commands::predict::Args),
     Schedule(commands::schedule::Args),
@@ -34,6 +37,9 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
+        Command::Accuracy(args) => commands::accuracy::run(args),
+        Command::Learn(args) => commands::learn::run(args),
+        Command::Impact(args) => commands::impact::run(args),
         Command::Volume(args) => commands::volume::run(args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Schedule(args) => commands::schedule::run(args),

@@ -1,251 +1,289 @@
-//! The volume curve as files: a TOML profile for programs, a Parquet table beside it with every
-//! session's own shares.
+//! The profile: what was calibrated, as one sealed TOML file.
+//!
+//! The file ends with a `[seal]` table that holds the SHA-256 of everything before it. A file
+//! changed by hand, of another version, or older than it says it is good for is refused.
 
-use crate::volume::{SessionVolume, VolumeCurve, bounds};
-use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical, ZstdLevel};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::Type;
+use crate::fill::FillModel;
+use crate::impact::compare::Score;
+use crate::impact::fit::ImpactFit;
+use crate::impact::pool::{Posterior, Prior};
+use crate::impact::predict::Range;
+use crate::impact::response::Response;
+use crate::impact::sample::Basis;
+use crate::volume_file::VolumeProfile;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use sha2::{Digest, Sha256};
+use std::path::Path;
 
-/// The profile file.
+/// Name and version of the layout.
+pub const FORMAT: &str = "ijk-calib-profile-1";
+const SEAL: &str = "\n[seal]\n";
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// Everything that was calibrated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct VolumeProfile {
-    /// Always `volume_curve`.
-    pub kind: String,
-    /// Format version.
-    pub version: u32,
-    /// Feeds it was estimated from.
-    pub feeds: Vec<String>,
-    /// Bucket length, minutes.
-    pub bucket_min: u32,
-    /// Days.
-    pub days: usize,
-    /// Symbol-days.
-    pub sessions: usize,
-    /// Visible prints.
-    pub prints: u64,
-    /// Events outside trading hours, left out.
-    pub events_outside_session: u64,
-    /// Whether the spread between days, and so the intervals, are identified.
-    pub identified: bool,
-    /// What a reader must know.
+pub struct Profile {
+    /// [`FORMAT`].
+    pub format: String,
+    /// When it was made, ISO 8601.
+    pub created: String,
+    /// First moment of the data it rests on, nanoseconds UTC.
+    pub data_from_ns: u64,
+    /// Last moment of the data it rests on, nanoseconds UTC.
+    pub data_to_ns: u64,
+    /// Days after `data_to_ns` for which it may be used.
+    pub valid_days: u32,
+    /// Settings for `ijk live`, in the layout of its settings file.
+    #[serde(default)]
+    pub settings: toml::Table,
+    /// What it was made from.
+    #[serde(default)]
+    pub source: Vec<Source>,
+    /// Prior of symbols that tell too little themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Prior>,
+    /// Impact by symbol.
+    #[serde(default)]
+    pub impact: Vec<ImpactSection>,
+    /// Fill probability of resting orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<FillModel>,
+    /// Intraday volume curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeProfile>,
+    /// Updates after the calibration, oldest first.
+    #[serde(default)]
+    pub history: Vec<crate::learn::Update>,
+}
+
+/// One input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Section that it feeds.
+    pub section: String,
+    /// Run folder or feed, as named.
+    pub name: String,
+}
+
+/// Impact of one symbol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImpactSection {
+    /// Symbol.
+    pub symbol: String,
+    /// The orders met a replayed market, which does not react.
+    pub simulated: bool,
+    /// Parents seen.
+    pub parents: usize,
+    /// What must be known before any number.
     pub notes: Vec<String>,
-    /// Buckets from open to close.
-    pub bucket: Vec<ProfileBucket>,
+    /// Units of the model.
+    pub basis: Basis,
+    /// What the symbol is taken to be: own fit weighed against the prior.
+    pub posterior: Posterior,
+    /// Orders it may speak of; absent where none was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
+    /// Own fit; absent below the sample floor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<ImpactFit>,
+    /// Propagator from ticks; absent where it is not identified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response>,
+    /// Models by their error out of sample, best first.
+    #[serde(default)]
+    pub model: Vec<Score>,
 }
 
-/// One bucket of the profile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProfileBucket {
-    /// Start, seconds from the open.
-    pub start_s: u64,
-    /// End, seconds from the open.
-    pub end_s: u64,
-    /// Share of the session's visible volume.
-    pub share: f64,
-    /// Lower end of the 95 % interval; absent where not identified.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share_lower: Option<f64>,
-    /// Upper end of the 95 % interval; absent where not identified.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub share_upper: Option<f64>,
+/// Why a profile is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// The file.
+    #[error("{path}: cannot read: {source}")]
+    Read {
+        /// Path.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No seal at its end.
+    #[error("{path}: ends without a [seal]: not a complete profile")]
+    NoSeal {
+        /// Path.
+        path: String,
+    },
+    /// The seal does not fit.
+    #[error("{path}: changed after it was made: sha256 is {found}, the seal says {sealed}")]
+    Changed {
+        /// Path.
+        path: String,
+        /// Hash of the content.
+        found: String,
+        /// Hash in the seal.
+        sealed: String,
+    },
+    /// Not a profile.
+    #[error("{path}: {detail}")]
+    Content {
+        /// Path.
+        path: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Too old.
+    #[error(
+        "{path}: stale: its data ends {age_days} days before this session and it is good for \
+         {valid_days}; calibrate again"
+    )]
+    Stale {
+        /// Path.
+        path: String,
+        /// Age.
+        age_days: u64,
+        /// Days it is good for.
+        valid_days: u32,
+    },
 }
 
-impl VolumeProfile {
-    /// Returns the profile of a curve.
-    pub fn new(
-        curve: &VolumeCurve,
-        feeds: Vec<String>,
-        bucket_min: u32,
-        events_outside_session: u64,
-    ) -> VolumeProfile {
-        let bucket: Vec<ProfileBucket> = curve
-            .buckets
-            .iter()
-            .map(|b| ProfileBucket {
-                start_s: b.start_s,
-                end_s: b.end_s,
-                share: b.share,
-                share_lower: b.interval.map(|i| i.0),
-                share_upper: b.interval.map(|i| i.1),
-            })
-            .collect();
-        VolumeProfile {
-            kind: "volume_curve".to_string(),
-            version: 1,
-            feeds,
-            bucket_min,
-            days: curve.days,
-            sessions: curve.sessions,
-            prints: curve.prints,
-            events_outside_session,
-            identified: bucket.iter().all(|b| b.share_lower.is_some()),
-            notes: curve.notes.clone(),
-            bucket,
+impl Profile {
+    /// Returns an empty profile.
+    pub fn new(created: String, valid_days: u32) -> Profile {
+        Profile {
+            format: FORMAT.to_string(),
+            created,
+            data_from_ns: u64::MAX,
+            data_to_ns: 0,
+            valid_days,
+            settings: toml::Table::new(),
+            source: Vec::new(),
+            prior: None,
+            impact: Vec::new(),
+            fill: None,
+            volume: None,
+            history: Vec::new(),
         }
     }
-}
 
-/// Rows of the table under construction; the pooled curve has neither symbol nor day.
-#[derive(Default)]
-struct Rows {
-    symbol: Vec<Option<ByteArray>>,
-    day: Vec<Option<i64>>,
-    start_s: Vec<i64>,
-    end_s: Vec<i64>,
-    prints: Vec<i64>,
-    volume: Vec<f64>,
-    share: Vec<f64>,
-    share_lower: Vec<Option<f64>>,
-    share_upper: Vec<Option<f64>>,
-}
-
-/// Returns the table as the bytes of a Parquet file: the pooled curve first (`symbol` and `day`
-/// null), then each session's own shares (intervals null). `day` counts days since 1970 UTC.
-///
-/// # Errors
-/// [`ParquetError`] of the encoder.
-pub fn table(curve: &VolumeCurve, sessions: &[SessionVolume]) -> Result<Vec<u8>, ParquetError> {
-    let mut rows = Rows::default();
-    for (i, bucket) in curve.buckets.iter().enumerate() {
-        rows.symbol.push(None);
-        rows.day.push(None);
-        rows.start_s.push(bucket.start_s as i64);
-        rows.end_s.push(bucket.end_s as i64);
-        rows.prints.push(sessions.iter().map(|s| s.prints[i]).sum::<u64>() as i64);
-        rows.volume.push(sessions.iter().map(|s| s.volume[i]).sum());
-        rows.share.push(bucket.share);
-        rows.share_lower.push(bucket.interval.map(|v| v.0));
-        rows.share_upper.push(bucket.interval.map(|v| v.1));
-    }
-    let bucket_s = curve.buckets.first().map_or(1, |b| b.end_s - b.start_s);
-    for session in sessions {
-        let shares = session.shares();
-        for (i, (start_s, end_s)) in bounds(session.session_s, bucket_s).into_iter().enumerate() {
-            rows.symbol.push(Some(ByteArray::from(session.symbol.as_str())));
-            rows.day.push(Some(session.day));
-            rows.start_s.push(start_s as i64);
-            rows.end_s.push(end_s as i64);
-            rows.prints.push(session.prints[i] as i64);
-            rows.volume.push(session.volume[i]);
-            rows.share.push(shares[i]);
-            rows.share_lower.push(None);
-            rows.share_upper.push(None);
+    /// Notes that the section rests on `name`, whose data covers the given time.
+    pub fn rests_on(&mut self, section: &str, name: &str, from_ns: u64, to_ns: u64) {
+        let source = Source { section: section.to_string(), name: name.to_string() };
+        if !self.source.contains(&source) {
+            self.source.push(source);
         }
+        self.data_from_ns = self.data_from_ns.min(from_ns);
+        self.data_to_ns = self.data_to_ns.max(to_ns);
     }
-    encode(&rows)
+
+    /// Returns the file's text with its seal.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn seal(&self) -> Result<String, toml::ser::Error> {
+        let mut sound = self.clone();
+        sound.data_from_ns = sound.data_from_ns.min(sound.data_to_ns);
+        let body = toml::to_string(&sound)?;
+        Ok(format!("{body}{SEAL}sha256 = \"{}\"\n", hash(body.as_bytes())))
+    }
+
+    /// Reads and checks a profile.
+    ///
+    /// # Errors
+    /// [`ProfileError`], all but [`ProfileError::Stale`].
+    pub fn load(path: &Path) -> Result<Profile, ProfileError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ProfileError::Read { path: name.clone(), source })?;
+        Profile::open(&name, &text)
+    }
+
+    /// Checks a profile's text; `name` is used in messages.
+    ///
+    /// # Errors
+    /// As [`Profile::load`].
+    pub fn open(name: &str, text: &str) -> Result<Profile, ProfileError> {
+        let path = name.to_string();
+        let Some(at) = text.rfind(SEAL) else { return Err(ProfileError::NoSeal { path }) };
+        let (body, seal) = (&text[..at], &text[at + SEAL.len()..]);
+        let sealed = seal.trim().strip_prefix("sha256 = \"").and_then(|s| s.strip_suffix('"'));
+        let Some(sealed) = sealed else { return Err(ProfileError::NoSeal { path }) };
+        let found = hash(body.as_bytes());
+        if found != sealed {
+            return Err(ProfileError::Changed { path, found, sealed: sealed.to_string() });
+        }
+        let profile: Profile = toml::from_str(body)
+            .map_err(|e| ProfileError::Content { path: path.clone(), detail: e.to_string() })?;
+        if profile.format != FORMAT {
+            let detail = format!("format '{}', this build reads {FORMAT}", profile.format);
+            return Err(ProfileError::Content { path, detail });
+        }
+        Ok(profile)
+    }
+
+    /// Refuses a profile that is too old for a session that begins at `session_ns`.
+    ///
+    /// # Errors
+    /// [`ProfileError::Stale`].
+    pub fn check_fresh(&self, name: &str, session_ns: u64) -> Result<(), ProfileError> {
+        let age_days = session_ns.saturating_sub(self.data_to_ns) / DAY_NS;
+        if age_days > u64::from(self.valid_days) {
+            let (path, valid_days) = (name.to_string(), self.valid_days);
+            return Err(ProfileError::Stale { path, age_days, valid_days });
+        }
+        Ok(())
+    }
+
+    /// Returns whether part of its data is later than a session that begins at `session_ns`.
+    pub fn looks_ahead(&self, session_ns: u64) -> bool {
+        self.data_to_ns > session_ns
+    }
+
+    /// Returns the impact of a symbol.
+    pub fn impact_of(&self, symbol: &str) -> Option<&ImpactSection> {
+        self.impact.iter().find(|s| s.symbol == symbol)
+    }
 }
 
-fn schema() -> Result<Type, ParquetError> {
-    let required = Repetition::REQUIRED;
-    let optional = Repetition::OPTIONAL;
-    let fields = [
-        ("symbol", Physical::BYTE_ARRAY, optional),
-        ("day", Physical::INT64, optional),
-        ("start_s", Physical::INT64, required),
-        ("end_s", Physical::INT64, required),
-        ("prints", Physical::INT64, required),
-        ("volume", Physical::DOUBLE, required),
-        ("share", Physical::DOUBLE, required),
-        ("share_lower", Physical::DOUBLE, optional),
-        ("share_upper", Physical::DOUBLE, optional),
-    ]
-    .into_iter()
-    .map(|(name, physical, repetition)| {
-        let text = (physical == Physical::BYTE_ARRAY).then_some(LogicalType::String);
-        Type::primitive_type_builder(name, physical)
-            .with_repetition(repetition)
-            .with_logical_type(text)
-            .build()
-            .map(Arc::new)
-    })
-    .collect::<Result<Vec<_>, _>>()?;
-    Type::group_type_builder("volume_curve").with_fields(fields).build()
-}
-
-fn encode(rows: &Rows) -> Result<Vec<u8>, ParquetError> {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .build();
-    let mut writer =
-        SerializedFileWriter::new(Vec::new(), Arc::new(schema()?), Arc::new(properties))?;
-    let mut group = writer.next_row_group()?;
-    macro_rules! column {
-        ($kind:ty, $values:expr) => {
-            if let Some(mut out) = group.next_column()? {
-                out.typed::<$kind>().write_batch($values, None, None)?;
-                out.close()?;
-            }
-        };
-        ($kind:ty, optional $values:expr) => {
-            if let Some(mut out) = group.next_column()? {
-                let levels: Vec<i16> = $values.iter().map(|v| i16::from(v.is_some())).collect();
-                let present: Vec<_> = $values.iter().flatten().cloned().collect();
-                out.typed::<$kind>().write_batch(&present, Some(&levels), None)?;
-                out.close()?;
-            }
-        };
-    }
-    column!(ByteArrayType, optional rows.symbol);
-    column!(Int64Type, optional rows.day);
-    column!(Int64Type, &rows.start_s);
-    column!(Int64Type, &rows.end_s);
-    column!(Int64Type, &rows.prints);
-    column!(DoubleType, &rows.volume);
-    column!(DoubleType, &rows.share);
-    column!(DoubleType, optional rows.share_lower);
-    column!(DoubleType, optional rows.share_upper);
-    group.close()?;
-    writer.into_inner()
+/// Returns the SHA-256 of bytes in hexadecimal.
+pub fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume;
-    use parquet::file::reader::{FileReader, SerializedFileReader};
-    use parquet::record::Field;
-    use std::io::Write;
 
-    fn session(day: i64) -> SessionVolume {
-        SessionVolume {
-            feed: "f".into(),
-            symbol: "XYZ".into(),
-            day,
-            session_s: 100,
-            volume: vec![1.0, day as f64, 1.0],
-            prints: vec![50, 51, 52],
-            covered_s: (0, 99),
-        }
+    fn profile() -> Profile {
+        let mut p = Profile::new("2026-11-22T20:00:00Z".to_string(), 30);
+        p.rests_on("impact", "runs/x", 5, 40 * DAY_NS);
+        p.prior = Some(Prior::published());
+        p
     }
 
     #[test]
-    fn profile_and_table_read_back() {
-        let sessions = [session(2), session(3), session(5)];
-        let curve = volume::estimate(&sessions, 40, 1).unwrap();
-        let profile = VolumeProfile::new(&curve, vec!["f".into()], 1, 4);
-        let text = toml::to_string(&profile).unwrap();
-        assert_eq!(toml::from_str::<VolumeProfile>(&text).unwrap(), profile);
-        assert!(profile.identified);
+    fn a_sealed_profile_reads_back_and_a_changed_one_does_not() {
+        let text = profile().seal().unwrap();
+        assert_eq!(Profile::open("p", &text).unwrap(), profile());
+        let changed = text.replace("valid_days = 30", "valid_days = 90");
+        assert!(matches!(Profile::open("p", &changed), Err(ProfileError::Changed { .. })));
+        let cut = &text[..text.len() / 2];
+        assert!(matches!(Profile::open("p", cut), Err(ProfileError::NoSeal { .. })));
+        let other = Profile { format: "ijk-calib-profile-9".to_string(), ..profile() };
+        let error = Profile::open("p", &other.seal().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("this build reads ijk-calib-profile-1"), "{error}");
+        let body = "format = 3\n";
+        let bad = format!("{body}{SEAL}sha256 = \"{}\"\n", hash(body.as_bytes()));
+        assert!(matches!(Profile::open("p", &bad), Err(ProfileError::Content { .. })));
+        assert!(matches!(Profile::open("p", ""), Err(ProfileError::NoSeal { .. })));
+    }
 
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&table(&curve, &sessions).unwrap()).unwrap();
-        let reader = SerializedFileReader::new(file).unwrap();
-        let rows: Vec<Vec<(String, Field)>> =
-            reader.get_row_iter(None).unwrap().map(|r| r.unwrap().into_columns()).collect();
-        assert_eq!(rows.len(), 12);
-        assert_eq!(rows[0][0].1, Field::Null);
-        assert_eq!(rows[0][4].1, Field::Long(150));
-        assert_eq!(rows[1][6].1, Field::Double(curve.buckets[1].share));
-        assert_eq!(rows[2][8].1, Field::Double(curve.buckets[2].interval.unwrap().1));
-        assert_eq!(rows[11][0].1, Field::Str("XYZ".into()));
-        assert_eq!((&rows[11][1].1, &rows[11][3].1), (&Field::Long(5), &Field::Long(100)));
-        assert_eq!(rows[11][7].1, Field::Null);
+    #[test]
+    fn age_counts_from_the_end_of_the_data() {
+        let p = profile();
+        assert!(p.check_fresh("p", 70 * DAY_NS).is_ok());
+        assert!(p.check_fresh("p", 3 * DAY_NS).is_ok() && p.looks_ahead(3 * DAY_NS));
+        let error = p.check_fresh("p", 72 * DAY_NS).unwrap_err().to_string();
+        assert!(error.contains("stale: its data ends 32 days before"), "{error}");
     }
 }

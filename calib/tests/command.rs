@@ -96,7 +96,10 @@ fn wrong_usage_ends_with_two() {
     refused(&with(&SCHEDULE, &["--gamma", "1"]), 2, "use more slices");
     refused(&["volume", "--feed", "nonsense:x", "--out", "x.toml"], 2, "nonsense");
     refused(&["volume", "--feed", "synth", "--out", "x.parquet"], 2, "--out names the TOML");
-    refused(&["impact"], 2, "unrecognized subcommand");
+    refused(&["impact"], 2, "--out");
+    refused(&["impact", "--out", "x.toml"], 2, "at least one --run RUN or --simulate SPEC");
+    refused(&["predict", "--order", "SYN0,buy,1,1,urgent"], 2, "--profile");
+    refused(&["nonsense"], 2, "unrecognized subcommand");
 }
 
 #[test]
@@ -175,4 +178,86 @@ fn a_part_of_a_session_is_refused() {
     let feeds = ["volume", "--feed", "synth:1:30", "--out", out];
     refused(&feeds, 1, "covered from 0 s to 1799 s after the open of a session of 23400 s");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+/// Calibrates a synthetic session in `dir`; returns the profile's path.
+fn calibrated(dir: &Path) -> String {
+    let out = dir.join("p.toml").to_str().unwrap().to_string();
+    let args = ["impact", "--simulate", "synth:4:90:1", "--parents", "60", "--out", &out];
+    let found = json(&calib(&with(&args, &["--json"])));
+    let section = &found["impact"][0];
+    assert_eq!((&section["symbol"], &section["simulated"]), (&"SYN0".into(), &true.into()));
+    assert_eq!(section["fit"]["gamma"]["identified"], false);
+    assert!(section["fit"]["gamma"]["reason"].as_str().unwrap().contains("does not react"));
+    assert!(section["model"].as_array().unwrap().len() >= 5, "models are compared");
+    out
+}
+
+#[test]
+fn impact_is_calibrated_predicted_from_and_refused_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    let profile = calibrated(dir.path());
+    for extension in ["toml", "parquet", "html"] {
+        assert!(dir.path().join("p").with_extension(extension).exists());
+    }
+    let html = std::fs::read_to_string(dir.path().join("p.html")).unwrap();
+    assert!(html.contains("<svg") && html.contains("SYN0") && !html.contains("http"));
+    let text = std::fs::read_to_string(&profile).unwrap();
+    let pick = |table: &str, key: &str| -> (f64, f64) {
+        let table = text.split(&format!("[{table}]")).nth(1).unwrap();
+        let line = table.lines().find(|l| l.starts_with(key)).unwrap();
+        let numbers: Vec<f64> = line
+            .split(|c: char| !(c.is_ascii_digit() || ".e-".contains(c)))
+            .filter_map(|t| t.parse().ok())
+            .collect();
+        (numbers[0], numbers[numbers.len() - 1])
+    };
+    let volume = pick("impact.basis", "daily_volume").0;
+    let horizon = pick("impact.range", "horizon_s");
+    let size = pick("impact.range", "size");
+    let (qty, seconds) = (volume * (size.0 * size.1).sqrt(), (horizon.0 * horizon.1).sqrt());
+    let order = |qty: f64| format!("SYN0,buy,{},{seconds:.1},urgent", qty.round());
+    let inside = order(qty);
+    let args = ["predict", "--order", &inside, "--profile", &profile];
+    let found = json(&calib(&with(&args, &["--json"])));
+    let p = &found["prediction"];
+    let number = |k: &str| p[k].as_f64().unwrap();
+    assert!(number("lower_bps") < number("total_bps") && number("total_bps") < number("upper_bps"));
+    let traded: f64 =
+        found["schedule"].as_array().unwrap().iter().map(|c| c["qty"].as_f64().unwrap()).sum();
+    assert_eq!(traded, qty.round());
+    let outside = order(1e3 * qty);
+    refused(&["predict", "--order", &outside, "--profile", &profile], 1, "outside the calibrated");
+    let other = "ABC,buy,1,60,urgent";
+    refused(&["predict", "--order", other, "--profile", &profile], 1, "no impact of ABC");
+    let bad = "SYN0,long,1,60,urgent";
+    refused(&["predict", "--order", bad, "--profile", &profile], 2, "the side is buy or sell");
+    std::fs::write(&profile, text.replace("valid_days = 30", "valid_days = 99")).unwrap();
+    refused(
+        &["predict", "--order", &inside, "--profile", &profile],
+        2,
+        "changed after it was made",
+    );
+}
+
+#[test]
+fn predictions_are_tested_on_orders_not_seen() {
+    let args = ["accuracy", "--simulate", "synth:4:90:1", "--parents", "40", "--urgency", "urgent"];
+    let args = with(&args, &["--bar-bps", "1000", "--json"]);
+    let found = json(&calib(&args));
+    let row = &found["results"][0];
+    assert_eq!((&row["method"], &found["met"]), (&"urgent".into(), &true.into()));
+    let number = |k: &str| row[k].as_f64().unwrap();
+    let bias = row["bias_bps"]["value"].as_f64().unwrap();
+    assert!((number("realised_bps") - number("predicted_bps") - bias).abs() < 1e-9);
+    assert!(row["bias_bps"]["standard_error"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn fills_are_missing_from_what_is_no_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("p.toml");
+    let run = dir.path().to_str().unwrap();
+    refused(&["impact", "--run", run, "--out", out.to_str().unwrap()], 78, "segments");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

@@ -1,11 +1,18 @@
 //! The commands and how they end.
 
+pub mod accuracy;
+pub mod impact;
+pub mod learn;
 pub mod predict;
 pub mod schedule;
+pub mod sources;
+pub mod target;
 pub mod volume;
 
 use ijk_calib::impact::ImpactError;
+use ijk_calib::observe::ObserveError;
 use ijk_calib::output::OutputError;
+use ijk_calib::profile::ProfileError;
 use ijk_calib::schedule::ScheduleError;
 use ijk_calib::volume::VolumeError;
 use ijk_core::FeedError;
@@ -53,6 +60,23 @@ impl From<OutputError> for Exit {
 impl From<VolumeError> for Exit {
     fn from(error: VolumeError) -> Exit {
         Exit::new(1, error)
+    }
+}
+
+impl From<ProfileError> for Exit {
+    fn from(error: ProfileError) -> Exit {
+        Exit::new(2, error)
+    }
+}
+
+impl From<ObserveError> for Exit {
+    fn from(error: ObserveError) -> Exit {
+        let code = match error {
+            ObserveError::Journal { .. } => 78,
+            ObserveError::Feed(_) | ObserveError::Header { .. } => 3,
+            ObserveError::Simulation(_) => 1,
+        };
+        Exit::new(code, error)
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{Exit, Report};
 use ijk_calib::collect::collect;
 use ijk_calib::output;
-use ijk_calib::profile::{self, VolumeProfile};
 use ijk_calib::volume::{self, SessionVolume};
+use ijk_calib::volume_file::{self, VolumeProfile};
 use ijk_data::spec::{FeedSpec, open_feed};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<Report, Exit> {
     let curve = volume::estimate(&sessions, bucket_s, args.seed)?;
     let feeds = args.feeds.iter().map(ToString::to_string).collect();
     let profile = VolumeProfile::new(&curve, feeds, args.bucket_min, outside_session);
-    let table = profile::table(&curve, &sessions).map_err(|e| Exit::new(70, e))?;
+    let table = volume_file::table(&curve, &sessions).map_err(|e| Exit::new(70, e))?;
     let toml = toml::to_string(&profile).map_err(|e| Exit::new(70, e))?;
     let json = serde_json::to_value(&profile).map_err(|e| Exit::new(70, e))?;
     output::write_whole(&table_path, &table, args.force)?;

@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ijk-engine", KERNEL),
     ("ijk-data", &[]),
     ("ijk-models", &["ijk-data", "ijk-infer", "ijk-market"]),
-    ("ijk-calib", &["ijk-data", "ijk-execution"]),
+    ("ijk-calib", CALIBRATION),
     ("ijk", ANY),
     (
         "ijk-train",
@@ -44,6 +44,16 @@ const KERNEL: &[&str] = &[
     "ijk-execution",
     "ijk-risk",
     "ijk-journal",
+    "ijk-venue",
+];
+/// Calibration replays simulated orders through the whole kernel.
+const CALIBRATION: &[&str] = &[
+    "ijk-data",
+    "ijk-engine",
+    "ijk-execution",
+    "ijk-journal",
+    "ijk-market",
+    "ijk-sizing",
     "ijk-venue",
 ];
 /// Who may depend on the training crate, and so on Burn.
