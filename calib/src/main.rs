@@ -26,6 +26,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Volatility(commands::market::VolatilityArgs),
+    Spread(commands::market::SpreadArgs),
+    Latency(commands::orders::LatencyArgs),
+    Fill(commands::orders::FillArgs),
+    Kelly(commands::kelly::KellyArgs),
+    SizingStudy(commands::kelly::StudyArgs),
     Accuracy(commands::accuracy::Args),
     Learn(commands::learn::Args),
     Impact(Box<commands::impact::Args>),
@@ -37,6 +43,12 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
+        Command::Volatility(args) => commands::market::volatility(args),
+        Command::Spread(args) => commands::market::spreads(args),
+        Command::Latency(args) => commands::orders::latency(args),
+        Command::Fill(args) => commands::orders::fill(args),
+        Command::Kelly(args) => commands::kelly::kelly(args),
+        Command::SizingStudy(args) => commands::kelly::study(args),
         Command::Accuracy(args) => commands::accuracy::run(args),
         Command::Learn(args) => commands::learn::run(args),
         Command::Impact(args) => commands::impact::run(args),

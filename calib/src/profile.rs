@@ -10,6 +10,9 @@ use crate::impact::pool::{Posterior, Prior};
 use crate::impact::predict::Range;
 use crate::impact::response::Response;
 use crate::impact::sample::Basis;
+use crate::orders::{LatencySection, SpreadSection};
+use crate::record::KellySection;
+use crate::volatility::VolatilitySection;
 use crate::volume_file::VolumeProfile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -49,6 +52,18 @@ pub struct Profile {
     /// Fill probability of resting orders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fill: Option<FillModel>,
+    /// Volatility by symbol.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volatility: Vec<VolatilitySection>,
+    /// Spread by symbol.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spread: Vec<SpreadSection>,
+    /// Latency of orders and reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencySection>,
+    /// Worth of the track record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kelly: Option<KellySection>,
     /// Intraday volume curve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<VolumeProfile>,
@@ -161,6 +176,10 @@ impl Profile {
             prior: None,
             impact: Vec::new(),
             fill: None,
+            volatility: Vec::new(),
+            spread: Vec::new(),
+            latency: None,
+            kelly: None,
             volume: None,
             history: Vec::new(),
         }

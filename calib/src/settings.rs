@@ -15,6 +15,17 @@ pub fn of(profile: &Profile) -> Table {
     if let Some(eta) = middle(told.iter().filter_map(|s| linear_impact(s))) {
         set(&mut settings, "execution", "temporary_impact", Value::Float(eta));
     }
+    if let Some(l) = profile.latency.as_ref().filter(|l| !l.clocks_disagree) {
+        let us = |v: f64| Value::Integer(v.round().max(0.0) as i64);
+        set(&mut settings, "sim", "order_latency_us", us(l.order_us[0]));
+        let jitter = us(l.order_us[2] - l.order_us[0]);
+        set(&mut settings, "sim", "order_latency_jitter_us", jitter);
+        set(&mut settings, "sim", "report_latency_us", us(l.report_us[1]));
+    }
+    // A record without an edge sets nothing: the multiplier must be above zero.
+    if let Some(k) = profile.kelly.as_ref().filter(|k| k.multiplier > 0.0) {
+        set(&mut settings, "sizing", "kelly_multiplier", Value::Float(k.multiplier));
+    }
     settings
 }
 

@@ -201,7 +201,7 @@ fn impact_is_calibrated_predicted_from_and_refused_outside() {
         assert!(dir.path().join("p").with_extension(extension).exists());
     }
     let html = std::fs::read_to_string(dir.path().join("p.html")).unwrap();
-    assert!(html.contains("<svg") && html.contains("SYN0") && !html.contains("http"));
+    assert!(html.contains("<svg") && html.contains("SYN0") && !html.contains("src="));
     let text = std::fs::read_to_string(&profile).unwrap();
     let pick = |table: &str, key: &str| -> (f64, f64) {
         let table = text.split(&format!("[{table}]")).nth(1).unwrap();
@@ -258,6 +258,6 @@ fn fills_are_missing_from_what_is_no_run() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("p.toml");
     let run = dir.path().to_str().unwrap();
-    refused(&["impact", "--run", run, "--out", out.to_str().unwrap()], 78, "segments");
+    refused(&["impact", "--run", run, "--out", out.to_str().unwrap()], 78, "no segment file");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

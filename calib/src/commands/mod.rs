@@ -2,7 +2,10 @@
 
 pub mod accuracy;
 pub mod impact;
+pub mod kelly;
 pub mod learn;
+pub mod market;
+pub mod orders;
 pub mod predict;
 pub mod schedule;
 pub mod sources;

@@ -246,7 +246,7 @@ fn fit_kernel(by_delta: &[Vec<Sums>], shape: Shape, seed: u64) -> Result<KernelF
     if best.prefactor <= 0.0 || best.left >= moves {
         return Err(ResponseError::Silent);
     }
-    // Resamples stay near the point's shape: they start there, and take the point's neighbours of δ.
+    // Resamples start at the point's shape and try its neighbours of δ alone.
     let near: Vec<usize> = (at.saturating_sub(1)..(at + 2).min(DELTAS.len())).collect();
     let mut blocks = Blocks::new(count, 2, seed);
     let draws: Vec<(f64, f64, f64)> = (0..RESAMPLES)

@@ -180,6 +180,7 @@ pub fn replay(
     let counters = Counters::create(&folder.path().join("counters")).map_err(|e| bad(&e))?;
     let session = Session {
         kernel,
+        desk: None,
         outbox: Outbox::new(exchange, &config.venue, &config.risk, &instruments),
         feed: Source { source, next: None, ended: false, error: Rc::clone(&error) },
         journal: Memory { fold: Rc::clone(&fold), frames: 0 },

@@ -100,7 +100,10 @@ mod tests {
         /// Naive oracle: no small step from the solution lowers the weighted sum of squares.
         #[test]
         fn the_solution_is_the_lowest_point(
-            rows in prop::collection::vec((-3.0..3.0f64, -3.0..3.0f64, -5.0..5.0f64, 0.1..4.0f64), 6..40),
+            rows in prop::collection::vec(
+                (-3.0..3.0f64, -3.0..3.0f64, -5.0..5.0f64, 0.1..4.0f64),
+                6..40,
+            ),
         ) {
             let mut sums = Sums::new(2);
             for (a, b, y, w) in &rows {

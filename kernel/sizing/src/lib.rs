@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod drawdown;
 pub mod kelly;
 pub mod quantile;
 pub mod region;
