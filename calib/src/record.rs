@@ -48,7 +48,7 @@ pub struct RecordError(pub usize);
 /// [`RecordError`].
 pub fn kelly(returns: &[f64], seed: u64) -> Result<KellySection, RecordError> {
     let (m, v) = (mean(returns), variance(returns));
-    if returns.len() < RETURN_COUNT_MIN || !(m.is_finite() && v.is_finite() && v > 0.0) {
+    if returns.len() < RETURN_COUNT_MIN || !(v.is_finite() && v > 1e-20 * (m * m).max(1e-20)) {
         return Err(RecordError(returns.len()));
     }
     let mut blocks = Blocks::new(returns.len(), block_length(returns.len()), seed);
@@ -164,7 +164,7 @@ fn bet(path: &[f64], strategy: usize, s: &Study) -> (f64, f64) {
         let v = ((squares - n * m * m) / (n - 1.0)).max(1e-18);
         // Slow estimates are renewed now and then.
         if (t - s.learn).is_multiple_of(21) {
-            if strategy == 5 {
+            if strategy == 5 && (t - s.learn).is_multiple_of(126) {
                 let lambda = risk_exponent(LEVEL, PROBABILITY);
                 bound = constrained_fraction(&path[..t], lambda, s.cap);
             }
@@ -251,8 +251,7 @@ fn fraction(
 
 fn rows(results: &[Vec<(f64, f64)>], seed: u64) -> Vec<StudyRow> {
     let median = |v: &[f64]| crate::stats::quantile(v, 0.5);
-    let growth: Vec<Vec<f64>> =
-        results.iter().map(|r| r.iter().map(|x| x.0).collect()).collect();
+    let growth: Vec<Vec<f64>> = results.iter().map(|r| r.iter().map(|x| x.0).collect()).collect();
     let mut blocks = Blocks::new(growth[0].len(), 1, seed);
     let picks: Vec<Vec<usize>> = (0..RESAMPLES).map(|_| blocks.draw()).collect();
     let of = |i: usize, p: &[usize]| median(&p.iter().map(|&k| growth[i][k]).collect::<Vec<_>>());

@@ -246,7 +246,7 @@ fn predictions_are_tested_on_orders_not_seen() {
     let args = with(&args, &["--bar-bps", "1000", "--json"]);
     let found = json(&calib(&args));
     let row = &found["results"][0];
-    assert_eq!((&row["method"], &found["met"]), (&"urgent".into(), &true.into()));
+    assert_eq!((&row["method"], &found["met"]), (&"almgren_chriss, urgent".into(), &true.into()));
     let number = |k: &str| row[k].as_f64().unwrap();
     let bias = row["bias_bps"]["value"].as_f64().unwrap();
     assert!((number("realised_bps") - number("predicted_bps") - bias).abs() < 1e-9);

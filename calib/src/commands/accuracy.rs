@@ -1,6 +1,6 @@
 //! `ijk-calib accuracy`.
 
-use super::sources::urgency;
+use super::sources::{schedule, urgency};
 use super::{Exit, Report};
 use ijk_calib::accuracy::{Accuracy, of};
 use ijk_calib::observe::simulate::{Draw, run as simulate, settings};
@@ -26,6 +26,9 @@ pub struct Args {
     /// Methods: urgencies, may be repeated (all by default)
     #[arg(long = "urgency")]
     urgencies: Vec<String>,
+    /// Schedule, as in parents files, may be repeated; each is tested with each urgency
+    #[arg(long = "schedule", default_value = "almgren_chriss")]
+    schedules: Vec<String>,
     /// Part of the orders that teaches
     #[arg(long, default_value_t = 0.5)]
     learn: f64,
@@ -64,22 +67,23 @@ pub fn run(args: &Args) -> Result<Report, Exit> {
     let config = simulation_settings(args.config.as_ref(), args.seed)?;
     let mut rows: Vec<Accuracy> = Vec::new();
     for feed in &args.feeds {
-        for name in names {
+        for (plan, name) in args.schedules.iter().flat_map(|p| names.iter().map(move |n| (p, n))) {
             let draw = Draw {
                 parents: args.parents as usize,
                 urgency: urgency(name)?,
+                schedule: schedule(plan)?,
                 participation: (0.01, 0.15),
                 seed: args.seed,
             };
             let seen = simulate(feed, &draw, &config)?;
-            rows.extend(of(&seen, name, args.learn, args.seed));
+            rows.extend(of(&seen, &format!("{plan}, {name}"), args.learn, args.seed));
         }
     }
     if rows.is_empty() {
         return Err(Exit::new(1, "too few simulated orders on either side of the cut"));
     }
     let mut text = format!(
-        "{:<8}{:<9}{:>8}{:>7}{:>9}{:>10}{:>10}{:>9}{:>8}  {:<18}{:>9}\n",
+        "{:<8}{:<25}{:>8}{:>7}{:>9}{:>10}{:>10}{:>9}{:>8}  {:<18}{:>9}\n",
         "symbol",
         "method",
         "learned",
@@ -95,7 +99,7 @@ pub fn run(args: &Args) -> Result<Report, Exit> {
     for r in &rows {
         let b = &r.bias_bps;
         text += &format!(
-            "{:<8}{:<9}{:>8}{:>7}{:>9}{:>10.3}{:>10.3}{:>9.3}{:>8.3}  {:<18}{:>9.2}\n",
+            "{:<8}{:<25}{:>8}{:>7}{:>9}{:>10.3}{:>10.3}{:>9.3}{:>8.3}  {:<18}{:>9.2}\n",
             r.symbol,
             r.method,
             r.learned_from,

@@ -90,12 +90,8 @@ pub fn kelly(args: &KellyArgs) -> Result<Report, Exit> {
     let now = jiff::Timestamp::now().as_nanosecond();
     let now = u64::try_from(now).unwrap_or(0);
     profile.rests_on("kelly", &args.record.returns.display().to_string(), now, now);
-    let mut text = format!(
-        "{} returns, mean {}, standard deviation {:.6}\n",
-        k.returns,
-        k.mean.show(),
-        k.sd
-    );
+    let mut text =
+        format!("{} returns, mean {}, standard deviation {:.6}\n", k.returns, k.mean.show(), k.sd);
     for (name, v) in [
         ("plain Kelly, leverage", k.plain),
         ("part that survives its uncertainty", k.shrinkage),
@@ -124,6 +120,10 @@ pub fn kelly(args: &KellyArgs) -> Result<Report, Exit> {
     Ok(Report { text, json })
 }
 
+fn paths_range() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(100..=100_000)
+}
+
 /// Compares ways to size on bootstrapped paths of a record, each knowing only the past
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  ijk-calib sizing-study --returns NVDA.csv.gz --column close \
@@ -132,7 +132,7 @@ pub struct StudyArgs {
     #[command(flatten)]
     record: Record,
     /// Bootstrapped paths
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    #[arg(long, default_value_t = 2_000, value_parser = paths_range())]
     paths: u32,
     /// Periods before the first bet
     #[arg(long, default_value_t = 250)]
@@ -179,8 +179,16 @@ pub fn study(args: &StudyArgs) -> Result<Report, Exit> {
     let mut text = format!(
         "{} paths of {} periods after {} to learn from, {} returns on record\n{:<28}{:>10}{:>24}\
          {:>10}{:>10}  {:>9} (95 %)\n",
-        s.paths, s.periods, s.learn, returns.len(), "strategy", "median", "95 % of the median",
-        "drawdown", "its 95 %", "gain"
+        s.paths,
+        s.periods,
+        s.learn,
+        returns.len(),
+        "strategy",
+        "median",
+        "95 % of the median",
+        "drawdown",
+        "its 95 %",
+        "gain"
     );
     for r in &rows {
         let (g, m) = (&r.gain, &r.median_log_growth);

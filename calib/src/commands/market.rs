@@ -84,9 +84,7 @@ pub fn volatility(args: &VolatilityArgs) -> Result<Report, Exit> {
             format!("without jumps: {:.2}; in jumps {:.1} %", v.bipower_bps, 100.0 * v.jump_share),
         ];
         if let Some(g) = &v.garch {
-            for (name, p) in
-                [("μ", &g.mu), ("ω", &g.omega), ("α", &g.alpha), ("β", &g.beta)]
-            {
+            for (name, p) in [("μ", &g.mu), ("ω", &g.omega), ("α", &g.alpha), ("β", &g.beta)] {
                 lines.push(format!("GARCH(1,1) {name}: {}", p.show()));
             }
         }

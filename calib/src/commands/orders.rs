@@ -51,9 +51,9 @@ pub fn latency(args: &LatencyArgs) -> Result<Report, Exit> {
     note(&mut profile, "latency", &args.sources, &seen);
     let show = |q: &[f64; 4]| q.map(|v| format!("{v:.1}")).join(" / ");
     let mut text = format!(
-        "{} orders; microseconds at 5 / 50 / 95 / 99 %\n  to the venue   {}\n  back           {}\n  \
-         rank correlation of the round trip with volatility {:.3} ± {:.3}\n  median round trip in \
-         calm, usual, wild markets {:.1} {:.1} {:.1}\n",
+        "{} orders; microseconds at 5 / 50 / 95 / 99 %\n  to the venue   {}\n  back           \
+         {}\n  rank correlation of the round trip with volatility {:.3} ± {:.3}\n  \
+         median round trip in calm, usual, wild markets {:.1} {:.1} {:.1}\n",
         l.orders,
         show(&l.order_us),
         show(&l.report_us),
@@ -100,13 +100,13 @@ pub fn fill(args: &FillArgs) -> Result<Report, Exit> {
         text += &format!("  {name:<14} {}\n", p.show());
     }
     text += "  probability of a whole fill at the best level, sides balanced\n";
-    text += &format!("  {:>14}{:>22}{:>22}\n", "queue, prints", "in 5 s", "in 30 s");
+    text += &format!("  {:>14}{:>26}{:>26}\n", "queue, prints", "in 5 s", "in 30 s");
     for queue in [0.0, 2.0, 10.0] {
         let at = |s: f64| {
             let (p, low, high) = model.probability_interval(&covariates(queue, 0.0, 0.5), s);
             format!("{p:.3} ({low:.3} .. {high:.3})")
         };
-        text += &format!("  {queue:>14}{:>22}{:>22}\n", at(5.0), at(30.0));
+        text += &format!("  {queue:>14}{:>26}{:>26}\n", at(5.0), at(30.0));
     }
     let mut page = Page::new("Fill probability");
     page.paragraph(&text);

@@ -2,7 +2,7 @@
 
 use super::Exit;
 use ijk_calib::observe::{Observations, run, simulate};
-use ijk_core::record::Urgency;
+use ijk_core::record::{ScheduleKind, Urgency};
 use ijk_data::spec::FeedSpec;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -23,6 +23,9 @@ pub struct Sources {
     /// Urgency of simulated parents: passive, normal, urgent or mixed
     #[arg(long, default_value = "mixed")]
     pub urgency: String,
+    /// Schedule of simulated parents, as in parents files
+    #[arg(long, default_value = "almgren_chriss")]
+    pub schedule: String,
     /// Smallest and largest participation of simulated parents in the mean volume
     #[arg(long, default_value = "0.01,0.15", value_parser = parse_range)]
     pub participation: (f64, f64),
@@ -54,6 +57,15 @@ pub fn urgency(name: &str) -> Result<Option<Urgency>, Exit> {
     }
 }
 
+/// Returns the schedule of a name.
+pub fn schedule(name: &str) -> Result<ScheduleKind, Exit> {
+    let found = ScheduleKind::NAMES.into_iter().find(|(n, _)| *n == name);
+    found.map(|f| f.1).ok_or_else(|| {
+        let names = ScheduleKind::NAMES.map(|n| n.0).join(", ");
+        Exit::new(2, format!("--schedule {name}: expected {names}"))
+    })
+}
+
 impl Sources {
     /// Returns names for the profile.
     pub fn names(&self) -> Vec<String> {
@@ -69,6 +81,7 @@ impl Sources {
         let draw = simulate::Draw {
             parents: self.parents as usize,
             urgency: urgency(&self.urgency)?,
+            schedule: schedule(&self.schedule)?,
             participation: self.participation,
             seed: self.seed,
         };

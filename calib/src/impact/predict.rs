@@ -70,7 +70,7 @@ pub enum PredictError {
     },
     /// No order like this was calibrated.
     #[error(
-        "{field} is {found:.4}, outside the calibrated range {low:.4} .. {high:.4}: no \
+        "{field} is {found:.6}, outside the calibrated range {low:.6} .. {high:.6}: no \
          prediction without orders like it"
     )]
     OutOfRange {

@@ -10,7 +10,7 @@ use super::{Observations, ObserveError};
 use crate::market::{self, Market};
 use crate::stats::bootstrap::uniform;
 use ijk_core::config::Config;
-use ijk_core::record::{ParentCommand, RecordKind, Urgency};
+use ijk_core::record::{ParentCommand, RecordKind, ScheduleKind, Urgency};
 use ijk_core::time::NS_PER_S;
 use ijk_core::{
     DepthKind, EventSource, FeedError, Instrument, InstrumentId, MarketEvent, Qty, RecvTs, Side,
@@ -38,6 +38,8 @@ pub struct Draw {
     pub parents: usize,
     /// Urgency; `None` draws each with equal chance.
     pub urgency: Option<Urgency>,
+    /// Schedule.
+    pub schedule: ScheduleKind,
     /// Smallest and largest part of the volume at the session's mean pace over the horizon.
     pub participation: (f64, f64),
     /// Seed.
@@ -138,6 +140,9 @@ pub fn plan(markets: &[Market], draw: &Draw) -> Vec<ParentCommand> {
                 instrument: InstrumentId(index as u16),
                 side: if buy { Side::Bid } else { Side::Ask },
                 urgency: draw.urgency.unwrap_or(drawn),
+                participation_e4: 0,
+                schedule: draw.schedule,
+                reserved: [0; 5],
             });
         }
     }
@@ -268,7 +273,13 @@ impl JournalSink for Memory {
 mod tests {
     use super::*;
 
-    const DRAW: Draw = Draw { parents: 20, urgency: None, participation: (0.01, 0.1), seed: 5 };
+    const DRAW: Draw = Draw {
+        parents: 20,
+        urgency: None,
+        schedule: ScheduleKind::AlmgrenChriss,
+        participation: (0.01, 0.1),
+        seed: 5,
+    };
 
     #[test]
     fn simulated_parents_come_in_pairs_over_one_market() {

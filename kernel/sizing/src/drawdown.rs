@@ -1,8 +1,8 @@
 //! Bets that keep a drawdown unlikely, and bounds that hold without a model of the errors. Pure
 //! functions over a track record; nothing here is called per event.
 
-/// Halvings of a search: more than a double holds.
-const HALVINGS: usize = 200;
+/// Halvings of a search: more than a double's digits.
+const HALVINGS: usize = 60;
 
 /// Returns the exponent λ = ln β / ln α with which `E[(1 + f·r)^(−λ)] ≤ 1` bounds the probability
 /// that wealth ever falls to `level` = α of its start by `probability` = β (Busseti, Ryu and Boyd
@@ -16,10 +16,8 @@ pub fn risk_exponent(level: f64, probability: f64) -> f64 {
 /// where no bet grows, or a number is not finite.
 pub fn constrained_fraction(returns: &[f64], lambda: f64, cap: f64) -> f64 {
     let worst = returns.iter().copied().fold(0.0, f64::min);
-    let usable = !returns.is_empty()
-        && returns.iter().all(|r| r.is_finite())
-        && lambda >= 0.0
-        && cap > 0.0;
+    let usable =
+        !returns.is_empty() && returns.iter().all(|r| r.is_finite()) && lambda >= 0.0 && cap > 0.0;
     if !usable {
         return 0.0;
     }
