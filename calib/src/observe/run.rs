@@ -18,7 +18,7 @@ struct Header {
 }
 
 /// Format of run headers that this build reads.
-const FORMAT: &str = "ijk-run-2";
+const FORMAT: &str = "ijk-run-3";
 
 /// Reads the journal of the run in folder `run` (or a journal's own folder). A torn tail ends the
 /// reading without an error: a run that crashed still has fills.
