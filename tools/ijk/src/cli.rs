@@ -158,6 +158,10 @@ pub struct LiveArgs {
     /// Settings file (TOML).
     #[arg(long)]
     pub config: Option<PathBuf>,
+    /// Calibrated profile of ijk-calib: what --config does not set comes from it. Refused when
+    /// it is stale or was changed.
+    #[arg(long, value_name = "PROFILE.toml")]
+    pub profile: Option<PathBuf>,
     /// Feed; repeat to merge several by time. Default: synth.
     #[arg(long = "feed", value_name = "SPEC")]
     pub feeds: Vec<String>,

@@ -116,6 +116,20 @@ fn session(day_ns: u64, open: &str, close: &str, zone: &str) -> Result<Session, 
     Ok(Session { open_ns: at(open)?, close_ns: at(close)? })
 }
 
+impl Feeds {
+    /// Returns the receive time of the first record, read ahead; 0 of an empty feed. To be asked
+    /// before the first record is taken.
+    ///
+    /// # Errors
+    /// The source's.
+    pub fn first_ns(&mut self) -> Result<u64, FeedError> {
+        if self.first.is_none() {
+            self.first = self.source.next_event()?;
+        }
+        Ok(self.first.map_or(0, |ev| ev.ts_receive.0))
+    }
+}
+
 impl EventSource for Feeds {
     fn instruments(&self) -> &[Instrument] {
         &self.instruments

@@ -1,5 +1,6 @@
 //! `ijk`, the operator's command.
 
+mod calibration;
 mod cli;
 mod commands;
 mod desk;

@@ -83,6 +83,29 @@ pub fn overlaid(path: &Path, running: &Settings) -> Result<Settings, Exit> {
     parse_over(&name, &text, running.profile, table_of(&running.config))
 }
 
+/// Loads settings from a file over what was calibrated, given as the calibration's name and its
+/// settings: the file has the last word.
+///
+/// # Errors
+/// As [`load`]; keys of the calibration are checked like those of a file.
+pub fn load_over(
+    path: Option<&Path>,
+    profile: Profile,
+    calibrated: Option<(&str, &Table)>,
+) -> Result<Settings, Exit> {
+    let Some((name, table)) = calibrated else { return load(path, profile) };
+    let shown = table.to_string();
+    let base = table_of(&parse(name, &shown, profile)?.config);
+    let Some(path) = path else {
+        let config = parse(name, &shown, profile)?.config;
+        return Ok(Settings { config, from_file: BTreeSet::new(), profile });
+    };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Exit::usage(format!("{name}: cannot read settings: {e}")))?;
+    parse_over(&name, &text, profile, base)
+}
+
 /// Parses settings text; `name` is used in messages.
 ///
 /// # Errors

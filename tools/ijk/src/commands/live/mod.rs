@@ -4,6 +4,7 @@ pub mod cancel_all;
 mod conclude;
 mod trade;
 
+use crate::calibration::Calibration;
 use crate::cli::LiveArgs;
 use crate::exit::{self, Exit};
 use crate::header::{DataId, FORMAT, Header};
@@ -39,7 +40,9 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     let external = !matches!(venue, VenueSpec::Sim);
     // Only the simulated exchange gets the wide limits; see `settings::Profile`.
     let profile = settings::Profile::of_venue(&args.venue);
-    let settings = settings::load(args.config.as_deref(), profile)?;
+    let calibration = Calibration::load(args.profile.as_deref())?;
+    let calibrated = calibration.as_ref().map(Calibration::settings);
+    let settings = settings::load_over(args.config.as_deref(), profile, calibrated)?;
     settings::require_real_limits(&settings)?;
     let mut config = settings.config;
     config.run.seed = args.seed.unwrap_or(config.run.seed);
@@ -59,7 +62,8 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     if encoder.is_none() && args.parents.is_none() {
         return Err(Exit::usage("--weights none trades nothing without --parents FILE.csv"));
     }
-    let source = feeds::open(&specs, seed, &config.instrument)?;
+    let mut source = feeds::open(&specs, seed, &config.instrument)?;
+    calibration.map_or(Ok(()), |c| c.check(external, &mut source))?;
     let (mut parents, parents_id) = match &args.parents {
         Some(path) => (
             parents::load(path, source.instruments(), &config.execution)?,
