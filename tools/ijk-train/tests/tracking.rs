@@ -1,7 +1,7 @@
 //! Runs from a small fit through the local store to a real MLflow server, read back with its own
-//! Python client. Runs with `IJK_MLFLOW_PYTHON` (a Python that has mlflow) or `IJK_MLFLOW_INSTALL=1`
-//! (a virtual environment is made and filled from the package index); skips with a message
-//! otherwise.
+//! Python client. Runs with `IJK_MLFLOW_PYTHON` (a Python that has mlflow) or with
+//! `IJK_MLFLOW_INSTALL=1` (a virtual environment is made and filled from the package index);
+//! skips with a message otherwise.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
