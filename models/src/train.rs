@@ -4,7 +4,7 @@
 //! # Room for what comes next
 //! - Adversarial training perturbs `Batch::inputs` between [`batch`] and the forward pass: the
 //!   inner maximisation needs the loss as a function of the inputs, which
-//!   [`Encoder::forward_banded`] and [`loss`] give; [`run_epoch`] is where it goes in.
+//!   [`Encoder::forward_banded`] and [`loss`] give; `run_epoch` is where it goes in.
 //! - A head-only update freezes [`Encoder::embed`] (the residual stream of a segment is computed
 //!   once) and trains [`Encoder::read`]: `head` and `norm` are fields of their own, and the
 //!   exporter takes any encoder, so an adapted head reaches the kernel as a new weights file.
