@@ -34,13 +34,13 @@ pub mod rng;
 mod wire;
 
 pub use exchange::{SimError, SimExchange};
+pub use ijk_risk::Approved;
 pub use reject::RejectReason;
 
 use ijk_core::{
     CancelOrder, LinkEvent, MarketEvent, NewOrder, RecvTs, SnapshotItem, SnapshotRequest,
     VenueReport,
 };
-use ijk_risk::Approved;
 
 /// What a venue tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,16 @@
-//! The Interactive Brokers adapter: today a probe of the gateway's port and the table of message
-//! codes with the response each one asks for. It sends no orders and reads no market data yet.
+//! The Interactive Brokers adapter: orders, executions and accounts of TWS or IB Gateway as a
+//! [`ijk_venue::Venue`]; a probe of the gateway's port; the table of message codes with the
+//! response each one asks for.
+//!
+//! The only crate that knows the client library `ibapi`. Nothing here was ever run against a real
+//! gateway: it is checked against `ijk-twsim`.
 
 #![forbid(unsafe_code)]
 
+pub mod bucket;
 pub mod codes;
+pub mod connection;
+pub mod contracts;
 pub mod handshake;
 pub mod probe;
 

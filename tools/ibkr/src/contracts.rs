@@ -1,0 +1,177 @@
+//! The contracts behind a session's instruments: found once, by symbol, at the start; afterwards
+//! only the broker's contract number counts.
+
+use ibapi::client::blocking::Client;
+use ibapi::contracts::{Contract, ContractDetails};
+use ijk_core::num::E9;
+use ijk_core::{Currency, Instrument, InstrumentId, Px};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One instrument at the broker.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The whole contract, as the broker gave it, routed SMART.
+    pub contract: Contract,
+    /// The broker's number of it.
+    pub con_id: i32,
+    /// Least price step on the broker's side, positive.
+    pub min_tick: Px,
+    /// The instrument's own quantity unit, 1e9 for whole shares.
+    pub qty_unit_e9: i64,
+    /// Symbol, for messages.
+    pub symbol: String,
+}
+
+/// Why an instrument has no contract.
+#[derive(Debug, thiserror::Error)]
+pub enum ContractError {
+    /// No contract or several fit: message 200, or more than one row.
+    #[error("{symbol}: {text}: expected exactly one stock routed SMART in {currency}")]
+    NotOne {
+        /// Symbol looked for.
+        symbol: String,
+        /// Currency looked for.
+        currency: &'static str,
+        /// What the broker said.
+        text: String,
+    },
+    /// The broker did not answer.
+    #[error("{symbol}: no contract details within {waited_ms} ms: {text}")]
+    NoAnswer {
+        /// Symbol looked for.
+        symbol: String,
+        /// Time waited, milliseconds.
+        waited_ms: u128,
+        /// What the library said.
+        text: String,
+    },
+    /// The broker's rules for it cannot be used.
+    #[error("{symbol}: {field} {found}: expected {expected}")]
+    Rule {
+        /// Symbol.
+        symbol: String,
+        /// Field of the contract's details.
+        field: &'static str,
+        /// Value found.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+}
+
+/// The contracts of a session, in the order of its instruments.
+#[derive(Clone, Debug, Default)]
+pub struct ContractTable {
+    rows: Vec<Listed>,
+    by_con_id: BTreeMap<i32, InstrumentId>,
+}
+
+impl ContractTable {
+    /// Returns the table of the rows, in the order of the instruments.
+    pub fn new(rows: Vec<Listed>) -> ContractTable {
+        let ids = rows.iter().enumerate().map(|(i, r)| (r.con_id, InstrumentId(i as u16)));
+        let by_con_id = ids.collect();
+        ContractTable { rows, by_con_id }
+    }
+
+    /// Asks the broker for every instrument; each answer may take `deadline`.
+    ///
+    /// # Errors
+    /// The first [`ContractError`].
+    pub fn resolve(
+        client: &Client,
+        instruments: &[Instrument],
+        deadline: Duration,
+    ) -> Result<ContractTable, ContractError> {
+        let rows = instruments.iter().map(|i| resolve_one(client, i, deadline));
+        rows.collect::<Result<Vec<_>, _>>().map(ContractTable::new)
+    }
+
+    /// Returns an instrument's row.
+    pub fn get(&self, instrument: InstrumentId) -> Option<&Listed> {
+        self.rows.get(instrument.index())
+    }
+
+    /// Returns the instrument of a contract number.
+    pub fn instrument(&self, con_id: i32) -> Option<InstrumentId> {
+        self.by_con_id.get(&con_id).copied()
+    }
+
+    /// Returns all rows, in the order of the instruments.
+    pub fn rows(&self) -> &[Listed] {
+        &self.rows
+    }
+}
+
+fn currency_code(currency: Currency) -> &'static str {
+    match currency {
+        Currency::Eur => "EUR",
+        Currency::Usd | Currency::Usdt | Currency::Other => "USD",
+    }
+}
+
+fn resolve_one(
+    client: &Client,
+    instrument: &Instrument,
+    deadline: Duration,
+) -> Result<Listed, ContractError> {
+    let symbol = instrument.symbol.to_string();
+    let currency = currency_code(instrument.currency);
+    let mut wanted = Contract::stock(symbol.as_str()).build();
+    wanted.currency = currency.into();
+    let found = client
+        .contract_details_stream(&wanted)
+        .subscribe()
+        .and_then(|s| s.collect_to_end_within(deadline));
+    let details = match found {
+        Ok(rows) => rows,
+        Err(ibapi::Error::Notice(n)) => {
+            return Err(ContractError::NotOne { symbol, currency, text: n.to_string() });
+        }
+        Err(e) => {
+            let (waited_ms, text) = (deadline.as_millis(), e.to_string());
+            return Err(ContractError::NoAnswer { symbol, waited_ms, text });
+        }
+    };
+    match details.as_slice() {
+        [one] => listed(symbol, instrument, one),
+        all => {
+            let text = format!("{} contracts fit", all.len());
+            Err(ContractError::NotOne { symbol, currency, text })
+        }
+    }
+}
+
+fn listed(
+    symbol: String,
+    instrument: &Instrument,
+    details: &ContractDetails,
+) -> Result<Listed, ContractError> {
+    let con_id = details.contract.contract_id;
+    let rule = |field, found: String, expected| ContractError::Rule {
+        symbol: symbol.clone(),
+        field,
+        found,
+        expected,
+    };
+    if con_id <= 0 {
+        return Err(rule("contract id", con_id.to_string(), "a positive number"));
+    }
+    let min_tick = Px::from_f64(details.min_tick).filter(|px| px.0 > 0);
+    let Some(min_tick) = min_tick else {
+        return Err(rule("minimum tick", details.min_tick.to_string(), "1e-9 or more"));
+    };
+    if instrument.tick.0 % min_tick.0 != 0 {
+        let found = format!("{min_tick} against our {}", instrument.tick);
+        return Err(rule("minimum tick", found, "a divisor of the instrument's tick"));
+    }
+    let unit = instrument.qty_unit_e9;
+    if unit <= 0 || instrument.lot.0.saturating_mul(unit) % E9 != 0 {
+        let found = format!("lot {} of {unit}e-9 shares", instrument.lot.0);
+        return Err(rule("lot", found, "whole shares"));
+    }
+    let mut contract = details.contract.clone();
+    contract.exchange = "SMART".into();
+    Ok(Listed { contract, con_id, min_tick, qty_unit_e9: unit, symbol })
+}
