@@ -12,6 +12,8 @@ pub mod codes;
 pub mod connection;
 pub mod contracts;
 pub mod handshake;
+pub mod identity;
+pub mod orders;
 pub mod probe;
 
 pub use codes::{CodeInfo, Response, Severity, describe};

@@ -2,7 +2,7 @@
 //! order truth cancel everything of ours, and ends when the venue's account shows nothing.
 
 use super::trade::{start_journal, take_over};
-use super::{Account, VenueSpec, gateway, parse_venue};
+use super::{Account, VenueSpec, broker, gateway, parse_venue};
 use crate::cli::CancelAllArgs;
 use crate::exit::{self, Exit};
 use crate::files::{print_json, print_text};
@@ -16,7 +16,7 @@ use ijk_engine::runtime::outbox::Outbox;
 use ijk_engine::runtime::ports::DataClock;
 use ijk_engine::runtime::pump::PumpShared;
 use ijk_engine::runtime::session::{Driver, Session, SessionDone};
-use ijk_venue::link::LinkVenue;
+use ijk_venue::Venue;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,9 +35,11 @@ pub fn run(args: &CancelAllArgs) -> Result<(), Exit> {
     if let Some(venue) = &args.venue {
         header.venue.clone_from(venue);
     }
-    let VenueSpec::Link(address) = parse_venue(&header.venue)? else {
-        return Err(Exit::usage(format!("venue '{}': nothing outlives a run there", header.venue)));
-    };
+    let spec = parse_venue(&header.venue)?;
+    let nothing = format!("venue '{}': nothing outlives a run there", header.venue);
+    if matches!(spec, VenueSpec::Sim) {
+        return Err(Exit::usage(nothing));
+    }
     let carry = recover::left_by_last_run(&state, &header.instruments)?;
     header.epoch = state.next_epoch()?;
     header.data.clear();
@@ -45,9 +47,16 @@ pub fn run(args: &CancelAllArgs) -> Result<(), Exit> {
     header.parents_id = 0;
     let root = args.out.clone().unwrap_or_else(default_root);
     let dir = RunDir::create(&root, false)?;
-    let venue = gateway(&header, address)?;
     let account = Account { epoch: header.epoch, state, carry: Vec::new() };
-    let done = sweep(&header, &dir, venue, carry, account)?;
+    let done = match spec {
+        VenueSpec::Sim => return Err(Exit::usage(nothing)),
+        VenueSpec::Link(address) => {
+            sweep(&header, &dir, gateway(&header, address)?, carry, account)?
+        }
+        VenueSpec::Broker(money) => {
+            sweep(&header, &dir, broker::start(&header, money)?, carry, account)?
+        }
+    };
     conclude(&dir, &done, args.json)
 }
 
@@ -56,10 +65,10 @@ fn default_root() -> PathBuf {
     Path::new(RUNS).join(format!("{now}Z-cancel"))
 }
 
-fn sweep(
+fn sweep<V: Venue>(
     header: &Header,
     dir: &RunDir,
-    venue: LinkVenue<ijk_engine::runtime::socket::SocketTransport>,
+    venue: V,
     carry: Vec<ijk_core::CarryItem>,
     account: Account,
 ) -> Result<Swept, Exit> {

@@ -1,6 +1,7 @@
 //! `ijk live`: the main job.
 
 pub mod cancel_all;
+mod broker;
 mod conclude;
 mod trade;
 
@@ -16,6 +17,7 @@ use ijk_data::spec::FeedSpec;
 use ijk_engine::decision::recovery::nothing_to_carry;
 use ijk_engine::runtime::hash::hash_file;
 use ijk_engine::runtime::socket::{LinkAddress, SocketOptions, SocketTransport};
+use ijk_ibkr::connection::Money;
 use ijk_venue::SimExchange;
 use ijk_venue::link::{LinkSettings, LinkVenue};
 use std::path::{Path, PathBuf};
@@ -28,6 +30,8 @@ enum VenueSpec {
     Sim,
     /// A gateway process behind the link protocol.
     Link(LinkAddress),
+    /// Interactive Brokers.
+    Broker(Money),
 }
 
 /// Runs a trading day.
@@ -91,11 +95,19 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
         config,
     };
     let root = args.out.clone().unwrap_or_else(|| default_root(seed));
+    // A broker that cannot be reached leaves no run behind.
+    let broker = match venue {
+        VenueSpec::Broker(money) => Some(broker::start(&header, money)?),
+        VenueSpec::Sim | VenueSpec::Link(_) => None,
+    };
     let dir = RunDir::create(&root, args.force)?;
     let plan = Plan { header: &header, parents, carry, speed, account };
-    let outcome = match venue {
-        VenueSpec::Sim => plan.trade(simulated_exchange(&header)?, source, &dir, args)?,
-        VenueSpec::Link(address) => plan.trade(gateway(&header, address)?, source, &dir, args)?,
+    let outcome = match (venue, broker) {
+        (VenueSpec::Link(address), _) => {
+            plan.trade(gateway(&header, address)?, source, &dir, args)?
+        }
+        (_, Some(broker)) => plan.trade(broker, source, &dir, args)?,
+        (_, None) => plan.trade(simulated_exchange(&header)?, source, &dir, args)?,
     };
     conclude::conclude(&header, &dir, outcome, args)
 }
@@ -107,13 +119,8 @@ fn parse_venue(venue: &str) -> Result<VenueSpec, Exit> {
     }
     match venue {
         "sim" => Ok(VenueSpec::Sim),
-        "ibkr-paper" | "ibkr-live" => Err(Exit::new(
-            exit::VENUE,
-            format!(
-                "venue {venue}: this build cannot route orders to Interactive Brokers yet; \
-                 'ijk doctor --gateway ADDRESS' probes a gateway"
-            ),
-        )),
+        "ibkr-paper" => Ok(VenueSpec::Broker(Money::Paper)),
+        "ibkr-live" => Ok(VenueSpec::Broker(Money::Live)),
         other => Err(Exit::usage(format!(
             "venue '{other}': expected sim, link:HOST:PORT, link:unix:PATH, ibkr-paper or \
              ibkr-live"

@@ -1,0 +1,144 @@
+//! What the threads share. The kernel thread only reads the atomics.
+
+use super::ledger::Ledger;
+use ibapi::client::blocking::Client;
+use ijk_core::{LinkEvent, LinkKind, NewOrder, SnapshotItem};
+use ijk_venue::VenueMessage;
+use rtrb::{Producer, PushError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Pause while the kernel thread has to make room.
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// Tells a person something, one line.
+pub type Note = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The ledger and the one way to the kernel: who holds it tells in the order in which it learnt.
+pub struct Desk {
+    /// What is known.
+    pub ledger: Ledger,
+    out: Producer<VenueMessage>,
+}
+
+/// See the module.
+pub struct Shared {
+    desk: Mutex<Desk>,
+    client: Mutex<Option<Arc<Client>>>,
+    error: Mutex<Option<String>>,
+    /// Everything ends.
+    pub stop: AtomicBool,
+    /// Number of the link that stands, counted from 1; 0 while none does. Orders leave only on
+    /// the link they were meant for.
+    pub up: AtomicU64,
+    links: AtomicU64,
+    /// The kernel did not keep up: no new orders until the next link.
+    pub choked: AtomicBool,
+    /// For people.
+    pub note: Note,
+}
+
+impl Shared {
+    /// Returns the state before the first link.
+    pub fn new(ledger: Ledger, out: Producer<VenueMessage>, note: Note) -> Shared {
+        Shared {
+            desk: Mutex::new(Desk { ledger, out }),
+            client: Mutex::new(None),
+            error: Mutex::new(None),
+            stop: AtomicBool::new(false),
+            up: AtomicU64::new(0),
+            links: AtomicU64::new(0),
+            choked: AtomicBool::new(false),
+            note,
+        }
+    }
+
+    /// Returns whether everything ends.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Lends the ledger, then tells the kernel what came of it.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Ledger) -> T) -> T {
+        let mut desk = self.desk();
+        let result = f(&mut desk.ledger);
+        let Desk { ledger, out } = &mut *desk;
+        for message in ledger.drain() {
+            self.push(out, message);
+        }
+        result
+    }
+
+    /// Tells the kernel items of an answer.
+    pub fn tell_items(&self, items: &[SnapshotItem]) {
+        let mut desk = self.desk();
+        for item in items {
+            self.push(&mut desk.out, VenueMessage::Snapshot(*item));
+        }
+    }
+
+    /// Tells of a link that stands; orders may pass from now on.
+    pub fn tell_up(&self) {
+        let mut desk = self.desk();
+        let highest_seen = desk.ledger.highest_seen();
+        let event = LinkEvent { highest_seen, ..LinkEvent::new(LinkKind::Up) };
+        self.choked.store(false, Ordering::Release);
+        self.up.store(self.links.fetch_add(1, Ordering::AcqRel) + 1, Ordering::Release);
+        self.push(&mut desk.out, VenueMessage::Link(event));
+    }
+
+    /// Tells that the link is down, if it stood.
+    pub fn tell_down(&self) {
+        if self.up.swap(0, Ordering::AcqRel) != 0 {
+            let event = LinkEvent::new(LinkKind::Down);
+            self.push(&mut self.desk().out, VenueMessage::Link(event));
+        }
+    }
+
+    /// Says of an order that it never left.
+    pub fn withdraw(&self, order: &NewOrder) {
+        self.with(|ledger| ledger.withdraw(order));
+    }
+
+    /// Returns the client, if a connection is open.
+    pub fn client(&self) -> Option<Arc<Client>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets or takes away the client.
+    pub fn set_client(&self, client: Option<Arc<Client>>) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    /// Returns why the last link went down or did not come up.
+    pub fn error(&self) -> Option<String> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes why there is no link.
+    pub fn set_error(&self, text: &str) {
+        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        if error.as_deref() != Some(text) {
+            (self.note)(text);
+        }
+        *error = Some(text.to_string());
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing is ever dropped: a full ring makes the thread wait, and stops new orders.
+    fn push(&self, out: &mut Producer<VenueMessage>, message: VenueMessage) {
+        let mut message = message;
+        while let Err(PushError::Full(back)) = out.push(message) {
+            if out.is_abandoned() || self.stopped() {
+                return;
+            }
+            self.choked.store(true, Ordering::Release);
+            message = back;
+            std::thread::park_timeout(PAUSE);
+        }
+    }
+}
