@@ -1,7 +1,7 @@
 //! `ijk live`: the main job.
 
-pub mod cancel_all;
 mod broker;
+pub mod cancel_all;
 mod conclude;
 mod trade;
 
