@@ -2,6 +2,7 @@
 
 #[cfg(feature = "canary")]
 pub mod canaries;
+pub mod ibkr;
 pub mod kill9;
 pub mod ledger;
 pub mod sim;

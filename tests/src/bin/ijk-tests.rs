@@ -13,6 +13,7 @@ ijk-tests COMMAND [--count N] [--seed S] [--ledger FILE]
   crash-images  damaged journals and failing disks (1,000,000)
   kill9         real processes killed amid trading (200)
   oracle        comparisons of the risk gates with their oracle (1,000,000)
+  ibkr          sessions of the Interactive Brokers adapter and the gateway simulator (30)
   canaries      planted bugs, all of which must be found [--bug NAME]
   ledger        what was run so far, added up
   all --share ci  all of the above, as much of each as stands in brackets
@@ -58,6 +59,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
         "crash-images" => crash_images(&options),
         "kill9" => kill_nine(&options),
         "oracle" => oracle(&options),
+        "ibkr" => sessions(&options),
         "canaries" => canaries(&options, rest),
         "ledger" => ledger::print(&ledger::folder()).map(|()| true),
         "all" => all(&options, rest),
@@ -131,6 +133,16 @@ fn oracle(options: &Options) -> Result<bool, String> {
     note(options, "oracle", "comparisons", count, &failures, began)
 }
 
+fn sessions(options: &Options) -> Result<bool, String> {
+    let began = Instant::now();
+    let s = ijk_tests::ibkr::run(options.count.unwrap_or(30), options.seed);
+    println!(
+        "{} orders, {} executions, {} faults, {} times UNKNOWN",
+        s.orders, s.executions, s.faults, s.unknown
+    );
+    note(options, "ibkr", "sessions", s.sessions, &s.failures, began)
+}
+
 #[cfg(feature = "canary")]
 fn canaries(options: &Options, _arguments: &[String]) -> Result<bool, String> {
     let began = Instant::now();
@@ -162,6 +174,7 @@ fn all(options: &Options, arguments: &[String]) -> Result<bool, String> {
     sound &= crash_images(options)?;
     sound &= oracle(options)?;
     sound &= kill_nine(options)?;
+    sound &= sessions(options)?;
     // The share itself is no option of a single lab.
     let share = arguments.iter().position(|a| a == "--share");
     let mut rest = arguments.to_vec();

@@ -11,6 +11,7 @@ pub mod bucket;
 pub mod codes;
 pub mod connection;
 pub mod contracts;
+pub mod dead_man;
 pub mod handshake;
 pub mod identity;
 pub mod orders;

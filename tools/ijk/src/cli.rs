@@ -65,6 +65,10 @@ pub enum Command {
     /// Cancels what a dead kernel left working at its venue, and confirms it.
     #[command(after_help = "Example:\n  ijk cancel-all --state runs/account")]
     CancelAll(CancelAllArgs),
+    /// Cancels everything at Interactive Brokers when standard input ends without a goodbye:
+    /// `ijk live` starts one beside itself.
+    #[command(after_help = "Example:\n  ijk dead-man --venue ibkr-paper < PIPE")]
+    DeadMan(DeadManArgs),
     /// Checks what this machine allows: clocks, io_uring, cores, limits, gateway.
     #[command(after_help = "Example:\n  ijk doctor")]
     Doctor(DoctorArgs),
@@ -285,7 +289,8 @@ pub struct CancelAllArgs {
     /// Folder of the account. Default: runs/account.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-    /// Venue, where it is not the one of the last run: link:HOST:PORT or link:unix:PATH.
+    /// Venue, where it is not the one of the last run: link:HOST:PORT,
+    /// link:unix:PATH, ibkr-paper or ibkr-live.
     #[arg(long)]
     pub venue: Option<String>,
     /// Folder of the run that this is; must not exist. Default: runs/TIME-cancel.
@@ -294,6 +299,19 @@ pub struct CancelAllArgs {
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DeadManArgs {
+    /// Settings file (TOML) of the run.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Venue of the run: ibkr-paper or ibkr-live.
+    #[arg(long)]
+    pub venue: String,
+    /// Account of the run.
+    #[arg(long)]
+    pub account: Option<String>,
 }
 
 #[derive(Debug, Args)]

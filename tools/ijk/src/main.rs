@@ -62,6 +62,7 @@ fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
         Command::Tighten(args) => commands::desk::tighten(&args),
         Command::Tell(args) => commands::desk::tell(&args),
         Command::CancelAll(args) => commands::live::cancel_all::run(&args),
+        Command::DeadMan(args) => commands::dead_man::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Config(ConfigCommand::Check { file, venue, json }) => {
             commands::config::check(file.as_deref(), &venue, json)

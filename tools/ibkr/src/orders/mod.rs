@@ -1,12 +1,12 @@
 //! Orders at the broker: threads around one connection, and what is known of every order.
 //!
 //! ```text
-//! kernel ──commands──▶ ijk-ib-tx ──submit, cancel──▶ gateway
-//!   ▲                      │ questions, in turn
-//!   │                      ▼
-//!   └──messages── desk ◀ ijk-ib-ctl: connects, notices, answers, lists
-//!                  ▲ ◀── ijk-ib-exec: the order stream, never made to wait by anything else
-//!                        ijk-ib-beat: signs of life
+//! kernel --commands--> ijk-ib-tx --submit, cancel--> gateway
+//!   ^                      | questions, in turn
+//!   |                      v
+//!   +--messages-- desk <- ijk-ib-ctl: connects, compares, answers
+//!                  ^ <--- ijk-ib-exec: the order stream, never made to wait by anything else
+//!                  ^ <--- ijk-ib-note: notices;  ijk-ib-beat: signs of life
 //! ```
 
 pub mod build;

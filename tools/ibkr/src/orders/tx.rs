@@ -100,9 +100,8 @@ impl Sending {
     fn advance(&mut self, waiting: &mut VecDeque<Waiting>) -> bool {
         match waiting.front() {
             Some(Waiting::Submit(link, order, since)) => {
-                let stands = self.shared.up.load(Ordering::Acquire) == *link
-                    && !self.shared.choked.load(Ordering::Acquire);
-                if !stands || since.elapsed() > ORDER_WAIT_MAX {
+                let choked = self.shared.choked.load(Ordering::Acquire);
+                if choked || !self.stands(*link) || since.elapsed() > ORDER_WAIT_MAX {
                     self.shared.withdraw(order);
                 } else if self.settings.bucket.take(Weight::Other) {
                     self.submit(order);
@@ -110,16 +109,18 @@ impl Sending {
                     return false;
                 }
             }
-            Some(Waiting::Ask(link, request)) => {
-                if self.shared.up.load(Ordering::Acquire) == *link {
-                    // The control thread outlives this one.
-                    let _ = self.questions.send(*request);
-                }
+            Some(Waiting::Ask(link, request)) if self.stands(*link) => {
+                // The control thread outlives this one.
+                let _ = self.questions.send(*request);
             }
-            None => {}
+            Some(Waiting::Ask(..)) | None => {}
         }
         waiting.pop_front();
         true
+    }
+
+    fn stands(&self, link: u64) -> bool {
+        self.shared.up.load(Ordering::Acquire) == link
     }
 
     fn submit(&self, order: &NewOrder) {

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod book;
 pub mod config;
+pub mod dead_man;
 pub mod desk;
 pub mod doctor;
 pub mod execution_study;

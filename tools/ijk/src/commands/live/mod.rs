@@ -18,6 +18,7 @@ use ijk_engine::decision::recovery::nothing_to_carry;
 use ijk_engine::runtime::hash::hash_file;
 use ijk_engine::runtime::socket::{LinkAddress, SocketOptions, SocketTransport};
 use ijk_ibkr::connection::Money;
+use ijk_ibkr::orders::IbkrVenue;
 use ijk_venue::SimExchange;
 use ijk_venue::link::{LinkSettings, LinkVenue};
 use std::path::{Path, PathBuf};
@@ -102,14 +103,33 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     };
     let dir = RunDir::create(&root, args.force)?;
     let plan = Plan { header: &header, parents, carry, speed, account };
-    let outcome = match (venue, broker) {
-        (VenueSpec::Link(address), _) => {
-            plan.trade(gateway(&header, address)?, source, &dir, args)?
-        }
-        (_, Some(broker)) => plan.trade(broker, source, &dir, args)?,
-        (_, None) => plan.trade(simulated_exchange(&header)?, source, &dir, args)?,
-    };
+    let outcome = trade(plan, venue, broker, source, &dir, args)?;
     conclude::conclude(&header, &dir, outcome, args)
+}
+
+/// Trades at the venue to the end.
+fn trade(
+    plan: Plan<'_>,
+    venue: VenueSpec,
+    broker: Option<IbkrVenue>,
+    source: feeds::Feeds,
+    dir: &RunDir,
+    args: &LiveArgs,
+) -> Result<trade::Outcome, Exit> {
+    let header = plan.header;
+    let Some(broker) = broker else {
+        return match venue {
+            VenueSpec::Link(address) => plan.trade(gateway(header, address)?, source, dir, args),
+            _ => plan.trade(simulated_exchange(header)?, source, dir, args),
+        };
+    };
+    let switch = broker::DeadMan::start(&args.venue, args.config.as_deref(), broker.account())?;
+    let outcome = plan.trade(broker, source, dir, args)?;
+    // Orders that may still work are left to it: an end without a goodbye.
+    if outcome.done.kernel.is_settled() {
+        switch.goodbye();
+    }
+    Ok(outcome)
 }
 
 fn parse_venue(venue: &str) -> Result<VenueSpec, Exit> {

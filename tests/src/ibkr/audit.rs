@@ -1,0 +1,148 @@
+//! What the kernel would have booked, against what really is so at the simulator.
+
+use ijk_core::{ClientOrderId, InstrumentId, NewOrder, ReportKind, Side, VenueReport};
+use ijk_twsim::Server;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One of our orders as it was booked.
+#[derive(Debug, Default)]
+struct Booked {
+    filled: i64,
+    /// Money of the fills, 1e-9.
+    cost_e9: i128,
+    end: Option<ReportKind>,
+}
+
+/// The books.
+#[derive(Debug, Default)]
+pub struct Audit {
+    sent: BTreeMap<ClientOrderId, NewOrder>,
+    booked: BTreeMap<ClientOrderId, Booked>,
+    executions: BTreeSet<(u64, ReportKind)>,
+    fees_e9: i128,
+    /// What was found.
+    pub failures: Vec<String>,
+}
+
+fn reference(id: ClientOrderId) -> String {
+    format!("ijk-{:016x}", id.0)
+}
+
+impl Audit {
+    /// An order is handed over.
+    pub fn on_sent(&mut self, order: &NewOrder) {
+        self.sent.insert(order.client_order_id, *order);
+    }
+
+    /// Returns the orders that were sent and did not end.
+    pub fn open(&self) -> Vec<NewOrder> {
+        let over = |id| self.booked.get(id).is_some_and(|b| b.end.is_some());
+        let filled = |id, qty| self.booked.get(id).is_some_and(|b| b.filled >= qty);
+        let of = |(id, o): &(&ClientOrderId, &NewOrder)| !over(*id) && !filled(*id, o.qty.0);
+        self.sent.iter().filter(of).map(|(_, o)| *o).collect()
+    }
+
+    /// Returns the position of an instrument as booked.
+    pub fn position(&self, instrument: InstrumentId) -> i64 {
+        let of = |(id, b): (&ClientOrderId, &Booked)| {
+            let order = self.sent.get(id).filter(|o| o.instrument == instrument)?;
+            Some(if order.side == Side::Bid { b.filled } else { -b.filled })
+        };
+        self.booked.iter().filter_map(of).sum()
+    }
+
+    /// A report passed order truth. An end is compared with the truth at once.
+    pub fn on_booked(&mut self, r: &VenueReport, server: &Server) {
+        let id = r.client_order_id;
+        if !self.sent.contains_key(&id) {
+            return self.failures.push(format!("invented: {r:?}"));
+        }
+        let booked = self.booked.entry(id).or_default();
+        let sign = match r.kind {
+            ReportKind::Fill => 1,
+            ReportKind::Bust => -1,
+            ReportKind::Commission => {
+                self.fees_e9 += i128::from(r.fee_e9);
+                return;
+            }
+            ReportKind::Ack | ReportKind::CancelReject => return,
+            end => {
+                booked.end = Some(end);
+                return self.check_end(id, end, server);
+            }
+        };
+        self.fees_e9 += i128::from(r.fee_e9) * i128::from(sign);
+        booked.filled += sign * r.qty.0;
+        booked.cost_e9 += i128::from(sign * r.qty.0) * i128::from(r.px.0);
+        if !self.executions.insert((r.exec_id.0, r.kind)) {
+            self.failures.push(format!("booked twice: {r:?}"));
+        }
+    }
+
+    fn check_end(&mut self, id: ClientOrderId, end: ReportKind, server: &Server) {
+        let name = reference(id);
+        let orders = server.with(|g| g.truth_orders());
+        let found = orders.iter().find(|o| o.order_ref.as_ref() == Some(&name));
+        let lives = found.is_some_and(|o| {
+            !matches!(o.status, "Filled" | "Cancelled" | "ApiCancelled" | "Inactive")
+        });
+        if lives {
+            self.failures.push(format!("{end:?} of an order that lives: {found:?}"));
+        }
+        if matches!(end, ReportKind::Absent | ReportKind::Reject) && found.is_some() {
+            self.failures.push(format!("{end:?} of an order that arrived: {found:?}"));
+        }
+    }
+
+    /// Compares everything, once all is quiet.
+    pub fn finish(&mut self, server: &Server) {
+        let (orders, execs, positions) =
+            server.with(|g| (g.truth_orders(), g.truth_execs(), g.truth_positions()));
+        let mut references = BTreeSet::new();
+        let mut held: BTreeMap<String, i64> = BTreeMap::new();
+        for o in &orders {
+            let Some(name) = &o.order_ref else { continue };
+            if !references.insert(name.clone()) {
+                self.failures.push(format!("sent twice: {o:?}"));
+            }
+            let id = self.sent.keys().find(|id| reference(**id) == *name).copied();
+            let Some(id) = id else {
+                self.failures.push(format!("never handed over: {o:?}"));
+                continue;
+            };
+            let booked = self.booked.entry(id).or_default();
+            if booked.filled != o.filled as i64 {
+                self.failures.push(format!("filled {}, truly {o:?}", booked.filled));
+            }
+            let mine = execs.iter().filter(|e| e.perm_id == o.perm_id && !e.superseded);
+            let cost =
+                |e: &ijk_twsim::TruthExec| (e.price * 1e9).round() as i128 * e.shares as i128;
+            let truly: i128 = mine.map(cost).sum();
+            if truly != booked.cost_e9 {
+                self.failures.push(format!("cost {}, truly {truly}: {o:?}", booked.cost_e9));
+            }
+            let sign = if o.buy { 1 } else { -1 };
+            *held.entry(o.symbol.clone()).or_default() += sign * booked.filled;
+        }
+        for (id, booked) in &self.booked {
+            if booked.filled != 0 && !references.contains(&reference(*id)) {
+                self.failures.push(format!("fills of an order that never arrived: {id:?}"));
+            }
+        }
+        held.retain(|_, qty| *qty != 0);
+        let truly: BTreeMap<String, i64> =
+            positions.into_iter().map(|(_, symbol, shares)| (symbol, shares as i64)).collect();
+        if held != truly {
+            self.failures.push(format!("positions {held:?}, truly {truly:?}"));
+        }
+        let live = execs.iter().filter(|e| !e.superseded);
+        let fees: f64 = live.map(|e| e.commission).sum();
+        if (self.fees_e9 as f64 / 1e9 - fees).abs() > 1e-6 {
+            self.failures.push(format!("fees {}, truly {fees}", self.fees_e9 as f64 / 1e9));
+        }
+        // Sent, not at the broker, and told as nothing: an order lost.
+        for order in self.open() {
+            self.failures.push(format!("lost: {order:?}"));
+        }
+    }
+}

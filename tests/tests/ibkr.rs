@@ -1,0 +1,196 @@
+//! `ijk live --venue ibkr-paper` against the gateway simulator: trades, ends reconciled, replays;
+//! dies, and nothing works any more; what it left is cancelled by the next command.
+
+use ijk_data::spec::FeedSpec;
+use ijk_tests::{ijk, run, run_failing, run_json, time_server};
+use ijk_twsim::{Server, SimConfig, TruthOrder};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Where the synthetic day begins, nanoseconds UTC.
+const DAY_NS: u64 = 1_741_012_200_000_000_000;
+/// Kernel times in milliseconds at ten times the wall clock's pace; the heartbeat is the gateway's.
+const SETTINGS: &str = "\
+[venue]
+ack_timeout_ms = 20000
+snapshot_timeout_ms = 40000
+reconcile_interval_ms = 10000
+absent_quiet_ms = 5000
+intent_age_max_ms = 20000
+heartbeat_ms = 400
+feed_silence_max_ms = 60000
+[risk]
+start_equity_usd = 1e6
+settled_cash_usd = 1e9
+allow_symbols = [\"SYN0\", \"SYN1\"]
+adv_qty_default = 1000000
+allow_short = true
+max_position_notional_usd = 1e6
+max_position_equity_fraction = 1.0
+max_gross_notional_usd = 1e6
+max_net_notional_usd = 1e6
+slippage_limit_bps = 10000.0
+reduce_only_loss_usd = 1e5
+halt_loss_usd = 2e5
+max_drawdown_usd = 2e5
+max_consecutive_losers = 1000000
+max_entries_per_day = 100000
+max_entries_per_window = 100000
+max_identical_orders = 1000
+order_ratio_throttle = 1000000
+quote_max_age_ms = 60000
+feed_heartbeat_ms = 60000
+data_jump_sigma = 1e6
+data_good_quotes = 1
+resume_good_quotes = 1
+clock_block_ms = 60000
+eod_reduce_only_s = 0
+eod_no_new_s = 0
+[venue.ibkr]
+";
+
+fn simulator() -> Server {
+    let feed: FeedSpec = "synth:5:60:2".parse().unwrap();
+    Server::start(0, SimConfig { feed: Some(feed), ..SimConfig::default() }).unwrap()
+}
+
+fn write_files(folder: &Path, server: &Server, parents: u64) {
+    let time = time_server::start().unwrap();
+    let text = SETTINGS.replacen("[venue]\n", &format!("[venue]\ntime_server = \"{time}\"\n"), 1);
+    let text = format!("{text}port = {}\n", server.addr().port());
+    std::fs::write(folder.join("s.toml"), text).unwrap();
+    let mut rows = "ts,symbol,side,qty,horizon_s,urgency\n".to_string();
+    for n in 0..parents {
+        let (symbol, side) = [("SYN0", "buy"), ("SYN1", "sell")][(n % 2) as usize];
+        let urgency = ["urgent", "passive"][(n / 2 % 2) as usize];
+        let ts = DAY_NS + 5_000_000_000 + n * 2_000_000_000;
+        writeln!(rows, "{ts},{symbol},{side},{},20,{urgency}", 10 + n).unwrap();
+    }
+    std::fs::write(folder.join("p.csv"), rows).unwrap();
+}
+
+const LIVE: [&str; 17] = [
+    "live",
+    "--config",
+    "s.toml",
+    "--venue",
+    "ibkr-paper",
+    "--feed",
+    "synth:5:2:2",
+    "--weights",
+    "none",
+    "--parents",
+    "p.csv",
+    "--speed",
+    "10",
+    "--state",
+    "runs/account",
+    "--out",
+    "runs/1",
+];
+
+fn live_orders(server: &Server) -> Vec<TruthOrder> {
+    let over = |o: &TruthOrder| matches!(o.status, "Filled" | "Cancelled" | "Inactive");
+    server.with(|g| g.truth_orders()).into_iter().filter(|o| !over(o)).collect()
+}
+
+#[test]
+fn a_session_trades_ends_reconciled_and_replays() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = simulator();
+    write_files(dir.path(), &server, 8);
+    let summary = run_json(dir.path(), &[&LIVE[..], &["--json"]].concat());
+    assert!(summary["fills"].as_u64().unwrap() > 0, "{summary}");
+    assert_eq!(summary["unknown_orders"], 0);
+    assert!(summary["reconciled_ns"].as_u64().is_some());
+    assert!(live_orders(&server).is_empty());
+    for (_, symbol, shares) in server.with(|g| g.truth_positions()) {
+        assert_eq!(summary["positions"][&symbol].as_f64(), Some(shares), "{symbol} {summary}");
+    }
+    let fees: f64 = server.with(|g| g.truth_execs()).iter().map(|e| e.commission).sum();
+    assert!((summary["fees_usd"].as_f64().unwrap() - fees).abs() < 0.01, "{fees} {summary}");
+    let replayed = run(dir.path(), &["replay", "runs/1", "--json"]);
+    assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stdout));
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start_live(folder: &Path) -> Killed {
+    let log = std::fs::File::create(folder.join("live.log")).unwrap();
+    let mut command = Command::new(ijk());
+    command.args(LIVE).current_dir(folder).stdout(Stdio::null()).stderr(log);
+    Killed(command.spawn().unwrap())
+}
+
+fn until(what: &str, folder: &Path, done: impl Fn() -> bool) -> Duration {
+    let began = Instant::now();
+    while !done() {
+        let log = || std::fs::read_to_string(folder.join("live.log")).unwrap_or_default();
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}; the log: {}", log());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    began.elapsed()
+}
+
+#[test]
+fn nothing_works_after_the_kernel_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = simulator();
+    write_files(dir.path(), &server, 8);
+    server.command("order park").unwrap();
+    let mut live = start_live(dir.path());
+    until("an order works", dir.path(), || !live_orders(&server).is_empty());
+    live.0.kill().unwrap();
+    let after = until("all are cancelled", dir.path(), || live_orders(&server).is_empty());
+    eprintln!("nothing works {after:?} after kill -9");
+    live.0.wait().unwrap();
+    until("it is told", dir.path(), || {
+        let log = std::fs::read_to_string(dir.path().join("live.log")).unwrap();
+        log.contains("the kernel died; nothing works any more")
+    });
+}
+
+#[test]
+fn cancel_all_takes_over_from_a_dead_kernel() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = simulator();
+    write_files(dir.path(), &server, 8);
+    // The first order cannot be cancelled from outside the connection that sent it.
+    server.command("order cancel=ignored park").unwrap();
+    let mut live = start_live(dir.path());
+    until("an order works", dir.path(), || !live_orders(&server).is_empty());
+    live.0.kill().unwrap();
+    live.0.wait().unwrap();
+    let stubborn = live_orders(&server).remove(0);
+    let (number, client) = (stubborn.order_id, stubborn.client_id);
+    std::thread::sleep(Duration::from_millis(500));
+    server.command(&format!("cancel {number} {client}")).unwrap();
+    let args = ["cancel-all", "--state", "runs/account", "--out", "runs/2", "--json"];
+    let swept = run_json(dir.path(), &args);
+    assert_eq!((&swept["confirmed"], &swept["working"]), (&true.into(), &0.into()), "{swept}");
+    assert!(live_orders(&server).is_empty());
+}
+
+#[test]
+fn a_gateway_that_is_not_there_or_not_ours_leaves_no_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = simulator();
+    write_files(dir.path(), &server, 2);
+    let real: Vec<&str> =
+        LIVE.iter().map(|a| if *a == "ibkr-paper" { "ibkr-live" } else { *a }).collect();
+    let text = run_failing(dir.path(), &real, 2);
+    assert!(text.contains("DU0000001") && text.contains("live_accounts"), "{text}");
+    drop(server);
+    let text = run_failing(dir.path(), &LIVE, 5);
+    assert!(text.contains("gateway 127.0.0.1"), "{text}");
+    assert!(!dir.path().join("runs/1").exists());
+}
