@@ -18,7 +18,7 @@ struct Booked {
 pub struct Audit {
     sent: BTreeMap<ClientOrderId, NewOrder>,
     booked: BTreeMap<ClientOrderId, Booked>,
-    executions: BTreeSet<(u64, ReportKind)>,
+    executions: BTreeSet<(u64, i64)>,
     fees_e9: i128,
     /// What was found.
     pub failures: Vec<String>,
@@ -36,19 +36,22 @@ impl Audit {
 
     /// Returns the orders that were sent and did not end.
     pub fn open(&self) -> Vec<NewOrder> {
-        let over = |id| self.booked.get(id).is_some_and(|b| b.end.is_some());
-        let filled = |id, qty| self.booked.get(id).is_some_and(|b| b.filled >= qty);
-        let of = |(id, o): &(&ClientOrderId, &NewOrder)| !over(*id) && !filled(*id, o.qty.0);
-        self.sent.iter().filter(of).map(|(_, o)| *o).collect()
+        let is_over = |o: &NewOrder| {
+            let booked = self.booked.get(&o.client_order_id);
+            booked.is_some_and(|b| b.end.is_some() || b.filled >= o.qty.0)
+        };
+        self.sent.values().filter(|o| !is_over(o)).copied().collect()
     }
 
     /// Returns the position of an instrument as booked.
     pub fn position(&self, instrument: InstrumentId) -> i64 {
-        let of = |(id, b): (&ClientOrderId, &Booked)| {
-            let order = self.sent.get(id).filter(|o| o.instrument == instrument)?;
-            Some(if order.side == Side::Bid { b.filled } else { -b.filled })
-        };
-        self.booked.iter().filter_map(of).sum()
+        let mut held = 0;
+        for (id, b) in &self.booked {
+            if let Some(o) = self.sent.get(id).filter(|o| o.instrument == instrument) {
+                held += if o.side == Side::Bid { b.filled } else { -b.filled };
+            }
+        }
+        held
     }
 
     /// A report passed order truth. An end is compared with the truth at once.
@@ -74,7 +77,7 @@ impl Audit {
         self.fees_e9 += i128::from(r.fee_e9) * i128::from(sign);
         booked.filled += sign * r.qty.0;
         booked.cost_e9 += i128::from(sign * r.qty.0) * i128::from(r.px.0);
-        if !self.executions.insert((r.exec_id.0, r.kind)) {
+        if !self.executions.insert((r.exec_id.0, sign)) {
             self.failures.push(format!("booked twice: {r:?}"));
         }
     }

@@ -9,6 +9,7 @@ use ijk_core::{
 };
 use ijk_engine::decision::{Effect, OrderTruth};
 use ijk_ibkr::connection::{GatewaySettings, Money};
+use ijk_ibkr::dead_man::stand_by;
 use ijk_ibkr::orders::IbkrVenue;
 use ijk_twsim::{Server, SimConfig};
 use ijk_venue::{Venue, VenueMessage};
@@ -90,6 +91,9 @@ struct Session {
     is_up: bool,
     /// Mends that are due.
     mends: Vec<(Instant, &'static str)>,
+    /// Numbers were forgotten; a cancel was ignored.
+    forgets: bool,
+    ignores: bool,
     lived: Lived,
 }
 
@@ -140,6 +144,8 @@ impl Session {
             blocks: Block::Link.bit() | Block::Reconcile.bit(),
             is_up: false,
             mends: Vec::new(),
+            forgets: false,
+            ignores: false,
             lived: Lived::default(),
         };
         session.start()?;
@@ -171,7 +177,8 @@ impl Session {
     fn run(&mut self) {
         while self.began.elapsed() < ACTIVE {
             self.act();
-            self.steps(Duration::from_millis(self.rng.range(1, 60)));
+            let pause_ms = self.rng.range(1, 60);
+            self.steps(Duration::from_millis(pause_ms));
             self.mend(Instant::now());
         }
         self.settle();
@@ -195,8 +202,10 @@ impl Session {
         }
         if self.rng.below(2) == 0 {
             let fault = ORDER_FAULTS[self.rng.below(ORDER_FAULTS.len() as u64) as usize];
-            self.command(&format!("order {fault}"));
-            self.lived.faults += 1;
+            if self.may(fault) {
+                self.command(&format!("order {fault}"));
+                self.lived.faults += 1;
+            }
         }
         let side = if self.rng.below(2) == 0 { Side::Bid } else { Side::Ask };
         let px = match (self.rng.below(4), side) {
@@ -227,6 +236,18 @@ impl Session {
         }
     }
 
+    /// Returns whether a fault may be made: an order whose number is forgotten and whose cancels
+    /// are ignored nobody could ever end.
+    fn may(&mut self, fault: &str) -> bool {
+        let (forgets, ignores) = (fault.ends_with("rollback"), fault == "cancel=ignored");
+        if (forgets && self.ignores) || (ignores && self.forgets) {
+            return false;
+        }
+        self.forgets |= forgets;
+        self.ignores |= ignores;
+        true
+    }
+
     fn cancel_one(&mut self) {
         let open = self.audit.open();
         if open.is_empty() {
@@ -251,6 +272,9 @@ impl Session {
 
     fn link_fault(&mut self) {
         let (fault, mend) = LINK_FAULTS[self.rng.below(LINK_FAULTS.len() as u64) as usize];
+        if !self.may(fault) {
+            return;
+        }
         self.command(fault);
         self.lived.faults += 1;
         let due = Instant::now() + Duration::from_millis(self.rng.range(20, 900));
@@ -379,7 +403,7 @@ impl Session {
                 round += 1;
                 self.audit.open().iter().for_each(|o| self.cancel(o));
                 // Orders whose cancels the broker does not do: a person calls it.
-                if round >= 3 {
+                if round >= 3 && round % 4 == 3 {
                     self.close_by_telephone();
                 }
             }
@@ -408,7 +432,15 @@ impl Session {
         self.audit.finish(&self.server);
     }
 
+    /// Ends what no cancel of ours can: orders whose cancels are ignored, and those whose number
+    /// the gateway forgot over a restart. These only the global cancel reaches.
     fn close_by_telephone(&mut self) {
+        if let Ok((reader, writer)) = std::io::pipe() {
+            drop(writer);
+            let settings = self.settings.clone();
+            // The auditor sees what came of it.
+            std::thread::spawn(move || drop(stand_by(&settings, reader, || {})));
+        }
         let orders = self.server.with(|g| g.truth_orders());
         for o in orders {
             if !matches!(o.status, "Filled" | "Cancelled" | "Inactive") {

@@ -421,7 +421,9 @@ impl Ledger {
         if row.is_over() {
             return;
         }
-        if row.acked && !row.is_inactive && code != 201 {
+        // Of an order that works it may be the answer to a cancel: the lists tell.
+        let lives = row.acked && !row.is_inactive;
+        if lives && (code != 201 || row.cancel_asked) {
             self.doubtful = true;
             return;
         }

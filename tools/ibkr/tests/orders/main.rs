@@ -1,6 +1,7 @@
 //! The order side of the adapter against the gateway simulator: the plain life of orders, each
 //! known way in which it goes wrong, and sessions of random faults.
 
+mod dead_man;
 mod faults;
 mod link;
 mod plain;
