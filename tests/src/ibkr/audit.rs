@@ -149,3 +149,72 @@ impl Audit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ijk_core::{ExchTs, ExecId, OrderType, ParentId, Px, Qty, TimeInForce, VenueOrderId};
+    use ijk_twsim::SimConfig;
+
+    fn order() -> NewOrder {
+        NewOrder {
+            client_order_id: ClientOrderId::first_of(1),
+            qty: Qty(10),
+            px: Px(50_000_000_000),
+            parent_id: ParentId(0),
+            instrument: InstrumentId(0),
+            side: Side::Bid,
+            order_type: OrderType::Limit,
+            tif: TimeInForce::Day,
+            reserved: [0; 7],
+        }
+    }
+
+    fn report(kind: ReportKind, exec_id: u64, qty: i64) -> VenueReport {
+        VenueReport {
+            ts_exchange: ExchTs(0),
+            client_order_id: order().client_order_id,
+            venue_order_id: VenueOrderId(1),
+            exec_id: ExecId(exec_id),
+            px: Px(50_000_000_000),
+            qty: Qty(qty),
+            leaves: Qty(0),
+            fee_e9: 0,
+            instrument: InstrumentId(0),
+            reason: 0,
+            kind,
+            side: Side::Bid,
+            maker: 0,
+            reserved: 0,
+        }
+    }
+
+    /// What the auditor says of these reports of an order that the simulator never had.
+    fn said(told: &[VenueReport], sent: bool) -> String {
+        let config = SimConfig { fixed_time_s: Some(1_767_364_200), ..SimConfig::default() };
+        let server = Server::start(0, config).unwrap();
+        let mut audit = Audit::default();
+        if sent {
+            audit.on_sent(&order());
+        }
+        told.iter().for_each(|r| audit.on_booked(r, &server));
+        audit.finish(&server);
+        audit.failures.join("; ")
+    }
+
+    #[test]
+    fn every_kind_of_lie_is_found() {
+        let fill = |exec_id, qty| report(ReportKind::Fill, exec_id, qty);
+        assert_eq!(said(&[], false), "");
+        assert_eq!(said(&[report(ReportKind::Absent, 0, 0)], true), "");
+        assert!(said(&[], true).contains("lost"));
+        assert!(said(&[fill(1, 10)], false).contains("invented"));
+        assert!(said(&[fill(1, 10)], true).contains("never arrived"));
+        assert!(said(&[fill(1, 10)], true).contains("positions"));
+        assert!(said(&[fill(1, 3), fill(1, 3)], true).contains("booked twice"));
+        let fee = VenueReport { fee_e9: 5, ..report(ReportKind::Commission, 1, 0) };
+        assert_eq!(said(&[fee, report(ReportKind::Absent, 0, 0)], true), "", "a rounding");
+        let fee = VenueReport { fee_e9: 1_000_000_000, ..fee };
+        assert!(said(&[fee, report(ReportKind::Absent, 0, 0)], true).contains("fees"));
+    }
+}

@@ -65,7 +65,7 @@ impl Shared {
         let result = f(&mut desk.ledger);
         let Desk { ledger, out } = &mut *desk;
         for message in ledger.drain() {
-            self.push(out, message);
+            self.push(out, message, true);
         }
         result
     }
@@ -74,7 +74,8 @@ impl Shared {
     pub fn tell_items(&self, items: &[SnapshotItem]) {
         let mut desk = self.desk();
         for item in items {
-            self.push(&mut desk.out, VenueMessage::Snapshot(*item));
+            // A long list is no sign of a slow kernel.
+            self.push(&mut desk.out, VenueMessage::Snapshot(*item), false);
         }
     }
 
@@ -85,14 +86,14 @@ impl Shared {
         let event = LinkEvent { highest_seen, ..LinkEvent::new(LinkKind::Up) };
         self.choked.store(false, Ordering::Release);
         self.up.store(self.links.fetch_add(1, Ordering::AcqRel) + 1, Ordering::Release);
-        self.push(&mut desk.out, VenueMessage::Link(event));
+        self.push(&mut desk.out, VenueMessage::Link(event), true);
     }
 
     /// Tells that the link is down, if it stood.
     pub fn tell_down(&self) {
         if self.up.swap(0, Ordering::AcqRel) != 0 {
             let event = LinkEvent::new(LinkKind::Down);
-            self.push(&mut self.desk().out, VenueMessage::Link(event));
+            self.push(&mut self.desk().out, VenueMessage::Link(event), true);
         }
     }
 
@@ -129,14 +130,17 @@ impl Shared {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nothing is ever dropped: a full ring makes the thread wait, and stops new orders.
-    fn push(&self, out: &mut Producer<VenueMessage>, message: VenueMessage) {
+    /// Nothing is ever dropped: a full ring makes the thread wait, and where it `chokes` stops new
+    /// orders.
+    fn push(&self, out: &mut Producer<VenueMessage>, message: VenueMessage, chokes: bool) {
         let mut message = message;
         while let Err(PushError::Full(back)) = out.push(message) {
             if out.is_abandoned() || self.stopped() {
                 return;
             }
-            self.choked.store(true, Ordering::Release);
+            if chokes {
+                self.choked.store(true, Ordering::Release);
+            }
             message = back;
             std::thread::park_timeout(PAUSE);
         }
