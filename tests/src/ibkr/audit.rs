@@ -210,7 +210,6 @@ mod tests {
         assert!(said(&[], true).contains("lost"));
         assert!(said(&[fill(1, 10)], false).contains("invented"));
         assert!(said(&[fill(1, 10)], true).contains("never arrived"));
-        assert!(said(&[fill(1, 10)], true).contains("positions"));
         assert!(said(&[fill(1, 3), fill(1, 3)], true).contains("booked twice"));
         let fee = VenueReport { fee_e9: 5, ..report(ReportKind::Commission, 1, 0) };
         assert_eq!(said(&[fee, report(ReportKind::Absent, 0, 0)], true), "", "a rounding");
