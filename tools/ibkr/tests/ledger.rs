@@ -231,6 +231,26 @@ fn strange_numbers_are_no_facts() {
     assert_eq!(reports(&mut l).len(), 1, "an acknowledgement and nothing else");
 }
 
+#[test]
+fn two_live_orders_with_one_reference_are_ours_and_a_stranger() {
+    let mut l = ledger();
+    let number = l.on_sending(&order(10));
+    l.on_open(&open(number, OrderStatusKind::Submitted, 10.0));
+    let mut twin = open(number, OrderStatusKind::Submitted, 10.0);
+    twin.order.perm_id = PERM + 1;
+    l.on_open(&twin);
+    let told = reports(&mut l);
+    assert_eq!(told.len(), 1, "one acknowledgement: {told:?}");
+    // Both fill: one is ours, the other is booked as somebody else's.
+    let mine = execution(number, "a.01", 10.0, 99.0);
+    l.on_execution(CON_ID, &mine, false);
+    let other = Execution { perm_id: PERM + 1, execution_id: "b.01".to_string(), ..mine };
+    l.on_execution(CON_ID, &other, false);
+    let told = reports(&mut l);
+    assert_eq!(told.iter().map(|r| r.client_order_id.0).collect::<Vec<_>>(), [ID.0, 0]);
+    assert_eq!(told[1].venue_order_id.0, (PERM + 1) as u64);
+}
+
 /// One thing the broker can say.
 #[derive(Clone, Copy, Debug)]
 enum Said {

@@ -146,3 +146,90 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contracts::ContractTable;
+    use ijk_core::{
+        ClientOrderId, InstrumentId, OrderType, ParentId, Px, Qty, Side, SnapshotKind, TimeInForce,
+    };
+    use rtrb::RingBuffer;
+
+    fn order(id: u64) -> NewOrder {
+        NewOrder {
+            client_order_id: ClientOrderId(id),
+            qty: Qty(1),
+            px: Px(0),
+            parent_id: ParentId(0),
+            instrument: InstrumentId(0),
+            side: Side::Bid,
+            order_type: OrderType::Market,
+            tif: TimeInForce::Day,
+            reserved: [0; 7],
+        }
+    }
+
+    fn shared(slots: usize) -> (Arc<Shared>, rtrb::Consumer<VenueMessage>) {
+        let (out, messages) = RingBuffer::new(slots);
+        let ledger = Ledger::new(Arc::new(ContractTable::default()), "DU1".to_string(), 7);
+        (Arc::new(Shared::new(ledger, out, Arc::new(|_| {}))), messages)
+    }
+
+    #[test]
+    fn a_full_ring_drops_nothing_and_stops_new_orders() {
+        let (shared, mut messages) = shared(2);
+        let telling = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || (1..=9).for_each(|n| telling.withdraw(&order(n))));
+        while !shared.choked.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        let mut told = Vec::new();
+        while told.len() < 9 {
+            if let Ok(VenueMessage::Report(r)) = messages.pop() {
+                told.push(r.client_order_id.0);
+            }
+        }
+        assert_eq!(told, (1..=9).collect::<Vec<_>>());
+        thread.join().unwrap();
+        shared.tell_up();
+        assert!(!shared.choked.load(Ordering::Acquire), "the next link begins anew");
+    }
+
+    #[test]
+    fn a_long_list_is_no_sign_of_a_slow_kernel() {
+        let (shared, mut messages) = shared(2);
+        let telling = Arc::clone(&shared);
+        let items = [SnapshotItem::new(1, SnapshotKind::Order); 9];
+        let thread = std::thread::spawn(move || telling.tell_items(&items));
+        let mut count = 0;
+        while count < 9 {
+            count += usize::from(messages.pop().is_ok());
+        }
+        thread.join().unwrap();
+        assert!(!shared.choked.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn links_alternate_and_are_numbered() {
+        let (shared, mut messages) = shared(16);
+        shared.tell_down();
+        shared.tell_up();
+        shared.tell_down();
+        shared.tell_down();
+        shared.tell_up();
+        assert_eq!(shared.up.load(Ordering::Acquire), 2);
+        let mut kinds = Vec::new();
+        while let Ok(VenueMessage::Link(l)) = messages.pop() {
+            kinds.push(l.kind);
+        }
+        assert_eq!(kinds, [LinkKind::Up, LinkKind::Down, LinkKind::Up]);
+    }
+
+    #[test]
+    fn a_kernel_that_is_gone_holds_nobody_up() {
+        let (shared, messages) = shared(1);
+        drop(messages);
+        (1..9).for_each(|n| shared.withdraw(&order(n)));
+    }
+}

@@ -261,3 +261,34 @@ fn strangers_and_old_client_ids_are_external() {
     assert_eq!(listed.leaves, Qty(4));
     let _ = rests_near(&mut rig);
 }
+
+#[test]
+fn a_gateway_that_waits_for_its_login_gets_no_orders() {
+    let mut rig = Rig::new();
+    let resting = rig.rest(5);
+    rig.until_told(resting, ReportKind::Ack);
+    rig.command("refuse on");
+    freezes(&mut rig, "drop");
+    let late: Vec<_> = (0..5).map(|_| rig.rest(1)).collect();
+    late.iter().for_each(|id| rig.until_told(*id, ReportKind::Absent));
+    rig.wait(500);
+    assert!(!rig.is_up());
+    rig.command("refuse off");
+    thaws(&mut rig);
+    assert_eq!(rig.server.with(|g| g.truth_orders()).len(), 1, "none was kept for later");
+    assert_eq!(rig.told(resting).kinds, [ReportKind::Ack]);
+}
+
+#[test]
+fn a_cancel_without_a_link_is_not_kept_for_later() {
+    let mut rig = Rig::new();
+    let id = rig.rest(5);
+    rig.until_told(id, ReportKind::Ack);
+    freezes(&mut rig, "restart 500");
+    rig.cancel(id);
+    thaws(&mut rig);
+    rig.wait(300);
+    assert_eq!(rig.told(id).kinds, [ReportKind::Ack], "who compares asks again");
+    rig.cancel(id);
+    rig.until_told(id, ReportKind::Canceled);
+}

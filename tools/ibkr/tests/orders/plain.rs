@@ -1,6 +1,8 @@
 //! What happens on a good day.
 
 use crate::rig::{Rig, config, symbols};
+use ibapi::client::blocking::Client;
+use ibapi::contracts::Contract;
 use ijk_core::config::IbkrConfig;
 use ijk_core::{Px, Qty, ReportKind, Side, SnapshotKind, TimeInForce, VenueOrderStatus};
 use ijk_ibkr::connection::{ConnectError, GatewaySettings, Money};
@@ -98,22 +100,32 @@ fn a_new_process_finds_and_cancels_what_the_old_one_left() {
 }
 
 #[test]
-fn orders_of_other_clients_are_listed_as_strangers() {
+fn orders_of_other_programs_are_listed_as_strangers() {
     let mut rig = Rig::new();
-    let other = IbkrConfig { client_id: 5, ..config(&rig.server) };
-    let mut foreign = {
-        let settings = GatewaySettings::new(&other, Money::Paper, 400);
-        IbkrVenue::start(&settings, &symbols(), Arc::new(|_| {})).unwrap()
-    };
-    // An order of a program that knows nothing of our references.
     rig.command("position MSFT 40 100");
-    let id = rig.rest(3);
-    rig.until_told(id, ReportKind::Ack);
+    // A program that knows nothing of our references.
+    let other =
+        Client::builder().address(rig.server.addr().to_string()).client_id(5).connect().unwrap();
+    let contract = Contract::stock("AAPL").build();
+    let resting = other.order(&contract).buy(4).limit(50.0).submit().unwrap();
+    other.order(&contract).buy(6).market().submit().unwrap();
+    rig.until("its fill", |r| r.true_position() == 6);
     let items = rig.snapshot();
-    let held = items.iter().find(|i| i.kind == SnapshotKind::Position).unwrap();
-    assert_eq!((held.instrument.0, held.qty), (1, Qty(40)));
-    use ijk_venue::Venue as _;
-    while foreign.poll(ijk_core::RecvTs(1)).is_some() {}
+    let order = items.iter().find(|i| i.kind == SnapshotKind::Order && i.leaves == Qty(4));
+    let order = order.unwrap();
+    assert_eq!(order.client_order_id.0, 0, "{resting:?} is nobody's here");
+    assert!(order.venue_order_id.0 > 0 && order.venue_order_id.0 >> 63 == 0);
+    let traded: i64 = items
+        .iter()
+        .filter(|i| i.kind == SnapshotKind::Execution && i.client_order_id.0 == 0)
+        .map(|i| i.qty.0)
+        .sum();
+    assert_eq!(traded, 6);
+    let held: Vec<_> = items.iter().filter(|i| i.kind == SnapshotKind::Position).collect();
+    let held: Vec<_> = held.iter().map(|i| (i.instrument.0, i.qty.0)).collect();
+    assert_eq!(held, [(0, 6), (1, 40)]);
+    // It is not acknowledged as if it were an answer to us.
+    assert!(rig.reports.iter().all(|r| r.kind != ReportKind::Ack));
 }
 
 #[test]
@@ -137,12 +149,14 @@ fn a_gateway_of_real_money_gets_no_paper_orders() {
         IbkrVenue::start(&settings, &symbols(), Arc::new(|_| {})).err().unwrap()
     };
     // The simulator's account is a paper one: live orders are refused, listed or not.
-    let listed = IbkrConfig { live_accounts: vec!["DU0000001".to_string()], ..other.clone() };
+    let live_accounts = vec!["DU0000001".to_string()];
+    // Ids of their own: the gateway may still hold the session before.
+    let listed = IbkrConfig { live_accounts, client_id: 10, ..other.clone() };
     for config in [&other, &listed] {
         let error = start(config, Money::Live);
         assert!(matches!(error, StartError::Connect(ConnectError::NotAllowed { .. })), "{error}");
     }
-    let named = IbkrConfig { account: "DU7".to_string(), ..other };
+    let named = IbkrConfig { account: "DU7".to_string(), client_id: 11, ..other };
     let error = start(&named, Money::Paper);
     assert!(error.to_string().contains("DU0000001"), "{error}");
 }
