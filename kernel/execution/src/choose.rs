@@ -17,7 +17,7 @@ impl ExecutionEngine {
         lot: i64,
         patience_ns: u64,
     ) {
-        let parent = *self.parents[slot].as_ref().expect("a listed parent is here");
+        let parent = self.parents[slot].as_ref().expect("a listed parent is here");
         if parent.record.urgency != Urgency::Normal || !view.is_tradable() {
             return;
         }

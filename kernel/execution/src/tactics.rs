@@ -133,11 +133,11 @@ impl ExecutionEngine {
         if !view.is_tradable() {
             return;
         }
-        let parent = *self.parents[slot].as_ref().expect("a parent is here");
+        let away_ns = self.reprice_wait_ns(patience_ns);
+        let parent = self.parents[slot].as_ref().expect("a parent is here");
         let crosses = parent.crosses(view.now);
         let touch = view.touch(parent.record.side).px;
         let adaptive = self.config.adaptive;
-        let away_ns = self.reprice_wait_ns(patience_ns);
         let may_reprice = !adaptive || view.now >= parent.next_reprice;
         let mut candidate: Option<ClientOrderId> = None;
         let mut under_way = false;
@@ -167,7 +167,7 @@ impl ExecutionEngine {
     }
 
     fn send_child(&mut self, slot: usize, view: &MarketView, lot: i64, out: &mut IntentBuf) {
-        let parent = *self.parents[slot].as_ref().expect("a parent is here");
+        let parent = self.parents[slot].as_ref().expect("a parent is here");
         if !view.is_tradable()
             || view.now < parent.next_new
             || parent.child_count == CHILD_PER_PARENT_MAX
@@ -175,8 +175,9 @@ impl ExecutionEngine {
         {
             return;
         }
-        let (qty, capped) = self.due(&parent, view, lot);
-        self.parents[slot].as_mut().expect("a parent is here").capped = capped;
+        let (qty, capped) = self.due(parent, view, lot);
+        let parent = self.parents[slot].as_mut().expect("a parent is here");
+        parent.capped = capped;
         if qty == 0 {
             return;
         }
@@ -270,7 +271,7 @@ impl ExecutionEngine {
 
     /// Sets when the parent next needs a call without a market event.
     fn plan_deadline(&mut self, slot: usize, now: RecvTs, patience_ns: u64) {
-        let parent = *self.parents[slot].as_ref().expect("a parent is here");
+        let parent = self.parents[slot].as_ref().expect("a parent is here");
         let mut next = parent.record.ts_end;
         let reprice_ns = self.reprice_wait_ns(patience_ns);
         let mut consider = |t: RecvTs| {

@@ -1,7 +1,7 @@
 //! The kernel: one function per input, each readable top to bottom.
 
 use super::market_rules::MarketRules;
-use super::state::InstrumentState;
+use super::state::{InstrumentState, mid_of};
 use super::{Input, OrderTruth, Outputs, Probe, Stage};
 use crate::canary::{Bug, planted};
 use ijk_core::config::{Config, RiskConfig};
@@ -113,6 +113,8 @@ pub struct Kernel {
     /// Request for the venue's account that closes the run.
     pub(super) last_request: u64,
     pub(super) last_decision: u64,
+    /// Highest equity at a decision of this run, dollars.
+    pub(super) peak_equity_usd: f64,
 }
 
 impl Kernel {
@@ -181,6 +183,7 @@ impl Kernel {
             finishing: false,
             last_request: 0,
             last_decision: 0,
+            peak_equity_usd: config.run.equity_usd,
         })
     }
 
@@ -245,11 +248,14 @@ impl Kernel {
             return;
         }
         self.counts.rows += 1;
-        let mid = state.mid();
-        let trusted = state.quote().trusted;
-        self.judge_quote(now, ev.instrument);
+        // Found once: the book stays as it is until the next record.
+        let quote = state.quote();
+        let mid = mid_of(&quote);
+        let traded = std::mem::replace(&mut state.row_traded, false);
+        // Bad data quarantines the instrument.
+        self.gate.on_quote(now, ev.instrument, &quote, traded);
         if let Some(mid) = mid {
-            if trusted {
+            if quote.trusted {
                 out.mark(now, ev.instrument, mid);
             }
             self.mark(now, ev.instrument, mid);
@@ -259,19 +265,11 @@ impl Kernel {
         if let Some(token) = token {
             self.on_token(now, ev.instrument, &token, out, probe);
         }
-        let view = self.states[ev.instrument.index()].view(now);
+        let view = self.states[ev.instrument.index()].view_of(now, &quote);
         self.execution.on_market(ev.instrument, &view, &mut self.intents);
         probe.stamp(Stage::Slicer);
         self.route_intents(now, out);
         probe.stamp(Stage::Risk);
-    }
-
-    /// Lets the gate see the row's quote: bad data quarantines the instrument.
-    fn judge_quote(&mut self, now: RecvTs, instrument: InstrumentId) {
-        let state = &mut self.states[instrument.index()];
-        let traded = std::mem::replace(&mut state.row_traded, false);
-        let quote = state.quote();
-        self.gate.on_quote(now, instrument, &quote, traded);
     }
 
     /// Marks the account; a loss limit reached here ends all parents.
@@ -321,6 +319,8 @@ impl Kernel {
         self.counts.decisions += 1;
         let outside = self.states[instrument.index()].outside_qty;
         let position = Qty(self.gate.position(instrument).0 - outside);
+        let equity_usd = self.config.run.equity_usd + self.gate.pnl_usd();
+        self.peak_equity_usd = self.peak_equity_usd.max(equity_usd);
         let blocked = self.reason_not_to_size(now, instrument, token, forecast);
         let outcome = match blocked {
             Some(reason) => {
@@ -404,6 +404,7 @@ impl Kernel {
             fee_bps_per_side: fee_bps,
             position,
             equity_usd,
+            peak_equity_usd: self.peak_equity_usd,
             notional_per_unit_usd: unit_usd,
             lot: state.instrument.lot,
             vol_bps_per_day: state.vol_bps_per_day(now),

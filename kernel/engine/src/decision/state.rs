@@ -105,7 +105,11 @@ impl InstrumentState {
 
     /// Returns what the execution engine sees.
     pub fn view(&self, now: RecvTs) -> MarketView {
-        let quote = self.quote();
+        self.view_of(now, &self.quote())
+    }
+
+    /// The same with the quote of now, where it is known already.
+    pub fn view_of(&self, now: RecvTs, quote: &Quote) -> MarketView {
         MarketView {
             now,
             bid: quote.bid,
@@ -119,9 +123,7 @@ impl InstrumentState {
 
     /// Returns the mid in currency, or `None` without two uncrossed sides.
     pub fn mid(&self) -> Option<f64> {
-        let quote = self.quote();
-        is_two_sided(&quote.bid, &quote.ask)
-            .then(|| (quote.bid.px.as_f64() + quote.ask.px.as_f64()) / 2.0)
+        mid_of(&self.quote())
     }
 
     /// Returns tokens a trading day at the pace so far.
@@ -157,6 +159,12 @@ impl InstrumentState {
     pub fn vol_bps_per_day(&self, now: RecvTs) -> f64 {
         self.rv_bps * self.tokens_per_day(now).sqrt()
     }
+}
+
+/// Returns the mid of a quote, currency, or `None` without two uncrossed sides.
+pub(crate) fn mid_of(quote: &Quote) -> Option<f64> {
+    is_two_sided(&quote.bid, &quote.ask)
+        .then(|| (quote.bid.px.as_f64() + quote.ask.px.as_f64()) / 2.0)
 }
 
 fn is_two_sided(bid: &Level, ask: &Level) -> bool {
