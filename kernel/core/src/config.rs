@@ -93,6 +93,18 @@ impl Default for FeatureConfig {
     }
 }
 
+/// What the lower bound of a forecast's edge is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeBound {
+    /// Student's t over the spread of the ensemble's members.
+    StudentT,
+    /// The member that thinks least of the trade.
+    WorstMember,
+    /// The lower of the two.
+    Both,
+}
+
 /// Sizing: Kelly under uncertainty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -107,6 +119,21 @@ pub struct SizingConfig {
     pub position_fraction_max: f64,
     /// Target volatility of the account per day, basis points of equity.
     pub vol_target_bps_per_day: f64,
+    /// False: the volatility target caps the largest position. True: every position shrinks with
+    /// the cap, in proportion.
+    pub vol_scaling: bool,
+    /// What the lower bound of the edge is taken from.
+    pub bound: EdgeBound,
+    /// Radius of a conformal interval of the forecast at the horizon used, basis points: the bound
+    /// is no better than the mean less this; 0: none.
+    pub conformal_radius_bps: f64,
+    /// Fraction of its start, (0, 1), that the account is to fall to with no more than
+    /// `drawdown_probability`.
+    pub drawdown_level: f64,
+    /// That probability, (0, 1]; 1: no bound.
+    pub drawdown_probability: f64,
+    /// Fall from the account's peak, (0, 1], towards which positions shrink to nothing; 1: none.
+    pub drawdown_max: f64,
     /// The target must move by this fraction of the largest position before it is traded.
     pub no_trade_band_fraction: f64,
     /// Impact and slippage allowed for beyond half the spread and the fees, basis points a side.
@@ -125,6 +152,12 @@ impl Default for SizingConfig {
             confidence: 0.95,
             position_fraction_max: 0.20,
             vol_target_bps_per_day: 100.0,
+            vol_scaling: false,
+            bound: EdgeBound::StudentT,
+            conformal_radius_bps: 0.0,
+            drawdown_level: 0.8,
+            drawdown_probability: 1.0,
+            drawdown_max: 1.0,
             no_trade_band_fraction: 0.10,
             slippage_bps: 0.1,
             parent_horizon_s: 20.0,

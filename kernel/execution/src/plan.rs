@@ -6,8 +6,22 @@ use crate::power_law::PowerLaw;
 use crate::resilience::propagator_trades;
 use crate::schedule::{Shape, Slices};
 use crate::volume_curve::VolumeCurve;
+use ijk_core::config::ExecutionConfig;
 use ijk_core::record::ScheduleKind;
 use ijk_core::{RecvTs, Session};
+
+/// Returns the time between two slices of a parent of `qty`, nanoseconds: `slice_interval_ms`, but
+/// no more slices than smallest children. A slice that has to wait for the next one to be worth a
+/// message would only make the parent late.
+pub fn slice_interval_ns(
+    config: &ExecutionConfig,
+    horizon_ns: u64,
+    qty: i64,
+    child_qty_min: i64,
+) -> u64 {
+    let slices_max = (qty / child_qty_min.max(1)).max(1) as u64;
+    config.slice_interval_ms.saturating_mul(1_000_000).max(horizon_ns / slices_max)
+}
 
 /// What a schedule is made from.
 #[derive(Clone, Debug)]

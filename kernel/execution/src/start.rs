@@ -3,6 +3,7 @@
 use crate::engine::{ExecutionEngine, PARENT_SLOT_COUNT, parent_slot};
 use crate::intent::MarketView;
 use crate::parent::{Parent, ParentError, ParentSpec};
+use crate::plan::slice_interval_ns;
 use crate::replan::{Window, first_numbers};
 use crate::schedule::{Slices, slice_count};
 use crate::stance::Stance;
@@ -39,11 +40,8 @@ impl ExecutionEngine {
         let (start, end) = self.window(now, spec, view).ok_or(ParentError::TooCloseToEnd)?;
         let horizon_ns = end.since_ns(start);
         let desk = &self.desks[spec.instrument.index()];
-        // No more slices than smallest children: a slice that has to wait for the next one to be
-        // worth a message would only make the parent late.
-        let slices_max = (spec.qty.0 / desk.child_qty_min).max(1) as u64;
-        let interval_ns = self.config.slice_interval_ms.saturating_mul(1_000_000);
-        let interval_ns = interval_ns.max(horizon_ns / slices_max);
+        let interval_ns =
+            slice_interval_ns(&self.config, horizon_ns, spec.qty.0, desk.child_qty_min);
         let tau_ns = (horizon_ns / slice_count(horizon_ns, interval_ns)).max(1);
         let numbers = first_numbers(&self.config, desk, spec, mid);
         let own_max = f64::from(spec.participation_e4) * 1e-4;

@@ -1,5 +1,5 @@
 //! Bets that keep a drawdown unlikely, and bounds that hold without a model of the errors. Pure
-//! functions over a track record; nothing here is called per event.
+//! functions; only [`cushion`] is called per decision, the rest works on a track record or once.
 
 /// Halvings of a search: more than a double's digits.
 const HALVINGS: usize = 60;
@@ -9,6 +9,24 @@ const HALVINGS: usize = 60;
 /// 2016, "Risk-constrained Kelly gambling"). Both in (0, 1).
 pub fn risk_exponent(level: f64, probability: f64) -> f64 {
     probability.ln() / level.ln()
+}
+
+/// Returns the largest fraction c of the Kelly bet, in (0, 2], whose probability ever to fall to
+/// `level` of the start is at most `probability`: from `level^(2/c − 1)` (Thorp 2006), which is
+/// the constraint of [`risk_exponent`] for small bets, c = 2/(1 + λ).
+pub fn kelly_fraction_bound(level: f64, probability: f64) -> f64 {
+    2.0 / (1.0 + risk_exponent(level, probability))
+}
+
+/// Returns the part of a position that an account keeps which must not fall by `fall` (in (0, 1])
+/// from its peak: the cushion over that floor as a part of equity, 1 at the peak and 0 at the
+/// floor (Grossman and Zhou 1993). 1 is no floor: the answer is 1.
+pub fn cushion(equity: f64, peak: f64, fall: f64) -> f64 {
+    if fall >= 1.0 || equity >= peak {
+        return 1.0;
+    }
+    let floor = (1.0 - fall) * peak / equity;
+    ((1.0 - floor) / fall).clamp(0.0, 1.0)
 }
 
 /// Returns the long fraction in `0..=cap` that maximises the mean of `ln(1 + f·r)` over `returns`
@@ -78,6 +96,34 @@ mod tests {
         assert_eq!(constrained_fraction(&[-0.1, 0.05], 0.0, 1.0), 0.0);
         assert_eq!(constrained_fraction(&[f64::NAN], 0.0, 1.0), 0.0);
         assert_eq!(constrained_fraction(&[0.1], 0.0, 2.0), 2.0);
+    }
+
+    #[test]
+    fn fractions_of_kelly_by_hand() {
+        use crate::kelly::ruin_probability;
+        // Full Kelly halves with probability 1/2, half Kelly with 1/8; certainty bounds nothing.
+        assert!((kelly_fraction_bound(0.5, 0.5) - 1.0).abs() < 1e-15);
+        assert!((kelly_fraction_bound(0.5, 0.125) - 0.5).abs() < 1e-15);
+        assert_eq!(kelly_fraction_bound(0.8, 1.0), 2.0);
+        let c = kelly_fraction_bound(0.7, 0.1);
+        assert!((ruin_probability(0.7, c) - 0.1).abs() < 1e-12);
+        // At the peak all, halfway to the floor about half, at and below it nothing.
+        assert_eq!(cushion(100.0, 100.0, 0.2), 1.0);
+        assert!((cushion(90.0, 100.0, 0.2) - (1.0 - 80.0 / 90.0) / 0.2).abs() < 1e-15);
+        assert_eq!((cushion(80.0, 100.0, 0.2), cushion(50.0, 100.0, 0.2)), (0.0, 0.0));
+        assert_eq!((cushion(120.0, 100.0, 0.2), cushion(1.0, 100.0, 1.0)), (1.0, 1.0));
+    }
+
+    /// The bound for small bets is the one of the empirical returns.
+    #[test]
+    fn the_fraction_of_kelly_is_the_constrained_bet_of_small_returns() {
+        let returns: Vec<f64> =
+            (0..1_000).map(|i| 2e-5 + 1e-3 * f64::from(i % 2 * 2 - 1)).collect();
+        let lambda = risk_exponent(0.7, 0.1);
+        let kelly = constrained_fraction(&returns, 0.0, 1e3);
+        let bounded = constrained_fraction(&returns, lambda, 1e3);
+        let ratio = bounded / kelly / kelly_fraction_bound(0.7, 0.1);
+        assert!((ratio - 1.0).abs() < 2e-3, "{ratio}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! From an ensemble's forecast to a target position.
 
+use crate::drawdown::{cushion, kelly_fraction_bound};
 use crate::kelly::shrinkage;
 use crate::quantile::student_t;
 use crate::region::Edge;
-use ijk_core::config::SizingConfig;
+use ijk_core::config::{EdgeBound, SizingConfig};
 use ijk_core::forecast::{HORIZON_COUNT, HORIZONS, Pooled};
 use ijk_core::limits::MEMBER_COUNT_MAX;
 use ijk_core::record::DecisionReason;
@@ -26,6 +27,8 @@ pub struct SizingInput<'a> {
     pub position: Qty,
     /// Equity, dollars, positive.
     pub equity_usd: f64,
+    /// Highest equity so far, dollars; below `equity_usd` it counts as that.
+    pub peak_equity_usd: f64,
     /// Value of `Qty(1)`, dollars, positive.
     pub notional_per_unit_usd: f64,
     /// Smallest quantity step, positive.
@@ -84,6 +87,8 @@ pub enum SizingConfigError {
 #[derive(Clone, Debug)]
 pub struct Sizer {
     config: SizingConfig,
+    /// Fraction of full Kelly that the drawdown bound leaves.
+    multiplier: f64,
     /// One-sided quantile by member count; `[0]` is unused.
     quantile: [f64; MEMBER_COUNT_MAX + 1],
 }
@@ -102,6 +107,8 @@ impl Sizer {
         let (multiplier, confidence) = (c.kelly_multiplier, c.confidence);
         let (cap, vol) = (c.position_fraction_max, c.vol_target_bps_per_day);
         let (band, slippage) = (c.no_trade_band_fraction, c.slippage_bps);
+        let (level, probability) = (c.drawdown_level, c.drawdown_probability);
+        let radius = c.conformal_radius_bps;
         // Comparisons are written so that NaN fails them.
         let checks = [
             ("kelly_multiplier", multiplier, "(0, 1]", within(multiplier, 1.0)),
@@ -110,6 +117,10 @@ impl Sizer {
             ("vol_target_bps_per_day", vol, "(0, 10000]", within(vol, 1e4)),
             ("no_trade_band_fraction", band, "[0, 1]", (0.0..=1.0).contains(&band)),
             ("slippage_bps", slippage, "[0, 10000]", (0.0..=1e4).contains(&slippage)),
+            ("conformal_radius_bps", radius, "[0, 10000]", (0.0..=1e4).contains(&radius)),
+            ("drawdown_level", level, "(0, 1)", 0.0 < level && level < 1.0),
+            ("drawdown_probability", probability, "(0, 1]", within(probability, 1.0)),
+            ("drawdown_max", c.drawdown_max, "(0, 1]", within(c.drawdown_max, 1.0)),
             (
                 "parent_horizon_s",
                 c.parent_horizon_s,
@@ -126,7 +137,8 @@ impl Sizer {
         for (members, q) in quantile.iter_mut().enumerate().skip(1) {
             *q = student_t(config.confidence, (members - 1).max(1));
         }
-        Ok(Sizer { config: config.clone(), quantile })
+        let multiplier = multiplier.min(kelly_fraction_bound(level, probability));
+        Ok(Sizer { config: config.clone(), multiplier, quantile })
     }
 
     /// Returns the target for one token.
@@ -135,9 +147,13 @@ impl Sizer {
     /// the members are taken as draws from the posterior of the mean, and a spread estimated
     /// from five draws is itself uncertain. One member alone says nothing of what it does not
     /// know; its own variance stands in, with one degree of freedom, which all but forbids trades.
+    /// `sizing.bound` takes the least favourable member instead, or the lower of both; a conformal
+    /// radius, where one is set, bounds it too.
     ///
     /// - Risk is added only where the bound covers a round trip, up to
     ///   `multiplier·(shrunk mean − round trip)/variance`, the position cap and the volatility cap.
+    ///   The multiplier is at most what the drawdown bound leaves, times the cushion over
+    ///   `drawdown_max`, times the volatility target's part where `vol_scaling` is set.
     /// - A position is reduced where it exceeds `multiplier·(mean + one side)/variance`, that is
     ///   closed where the mean has turned against it by more than the exit costs.
     /// - In between it is held: `InBand` with an edge, `NoEdge` without.
@@ -187,7 +203,7 @@ impl Sizer {
         let members = input.forecast.member_count as usize;
         let epistemic = if members > 1 { pooled.epistemic_var } else { pooled.aleatoric_var };
         let mean = pooled.mean_bps;
-        let lower = mean.abs() - self.quantile[members] * epistemic.sqrt();
+        let lower = self.lower_bps(input.forecast, mean, epistemic, members);
         let cost = 0.5 * input.spread_bps + input.fee_bps_per_side + self.config.slippage_bps;
         let cost = cost.max(0.0);
         // A network may understate its variance: what the market really moved over the horizon
@@ -202,9 +218,38 @@ impl Sizer {
             hold: mean * BPS,
             cost_side: cost * BPS,
             variance: variance * BPS * BPS,
-            multiplier: self.config.kelly_multiplier,
+            multiplier: self.multiplier * self.shrink(input),
         };
         (edge, lower)
+    }
+
+    /// Returns the lower bound of the edge in the direction of `mean`, basis points.
+    fn lower_bps(&self, f: &EnsembleForecast, mean: f64, epistemic: f64, members: usize) -> f64 {
+        let spread = || mean.abs() - self.quantile[members] * epistemic.sqrt();
+        let worst = || {
+            let horizon = self.config.horizon_index;
+            let means = f.members[..members].iter().map(|m| f64::from(m[horizon].mean_bps));
+            means.map(|m| m * mean.signum()).fold(f64::INFINITY, f64::min)
+        };
+        let lower = match self.config.bound {
+            EdgeBound::StudentT => spread(),
+            // One member has nobody to disagree with it.
+            EdgeBound::WorstMember if members > 1 => worst(),
+            EdgeBound::WorstMember => spread(),
+            EdgeBound::Both => spread().min(worst()),
+        };
+        match self.config.conformal_radius_bps {
+            radius if radius > 0.0 => lower.min(mean.abs() - radius),
+            _ => lower,
+        }
+    }
+
+    /// Returns the part of the Kelly fraction that drawdown and volatility leave, [0, 1].
+    fn shrink(&self, input: &SizingInput<'_>) -> f64 {
+        let c = &self.config;
+        let cap = c.vol_target_bps_per_day / input.vol_bps_per_day / c.position_fraction_max;
+        let by_vol = if c.vol_scaling { cap.min(1.0) } else { 1.0 };
+        by_vol * cushion(input.equity_usd, input.peak_equity_usd, c.drawdown_max)
     }
 
     /// Returns the fraction of equity wanted, after the caps.
@@ -270,6 +315,7 @@ fn units_of_equity(input: &SizingInput<'_>) -> Option<f64> {
     let positive = [
         input.mid,
         input.equity_usd,
+        input.peak_equity_usd,
         input.notional_per_unit_usd,
         input.vol_bps_per_day,
         input.tokens_per_day,

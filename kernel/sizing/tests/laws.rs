@@ -30,6 +30,7 @@ fn input(forecast: &EnsembleForecast) -> SizingInput<'_> {
         fee_bps_per_side: 0.5,
         position: Qty(0),
         equity_usd: 100_000.0,
+        peak_equity_usd: 100_000.0,
         notional_per_unit_usd: 100.0,
         lot: Qty(1),
         vol_bps_per_day: 150.0,
@@ -160,6 +161,7 @@ fn useless_input_keeps_the_position() {
     for v in [0.0, -1.0, nan, inf, 1e300, 1e-300] {
         bad.push(SizingInput { mid: v, ..base });
         bad.push(SizingInput { equity_usd: v, ..base });
+        bad.push(SizingInput { peak_equity_usd: v, ..base });
         bad.push(SizingInput { notional_per_unit_usd: v, ..base });
         bad.push(SizingInput { vol_bps_per_day: v, ..base });
         bad.push(SizingInput { tokens_per_day: v, ..base });
@@ -208,6 +210,14 @@ fn settings_out_of_range_are_named() {
         ("vol_target_bps_per_day", SizingConfig { vol_target_bps_per_day: -1.0, ..d() }),
         ("no_trade_band_fraction", SizingConfig { no_trade_band_fraction: 1.5, ..d() }),
         ("slippage_bps", SizingConfig { slippage_bps: -0.1, ..d() }),
+        ("conformal_radius_bps", SizingConfig { conformal_radius_bps: f64::NAN, ..d() }),
+        ("conformal_radius_bps", SizingConfig { conformal_radius_bps: -1.0, ..d() }),
+        ("drawdown_level", SizingConfig { drawdown_level: 1.0, ..d() }),
+        ("drawdown_level", SizingConfig { drawdown_level: 0.0, ..d() }),
+        ("drawdown_probability", SizingConfig { drawdown_probability: 0.0, ..d() }),
+        ("drawdown_probability", SizingConfig { drawdown_probability: 1.1, ..d() }),
+        ("drawdown_max", SizingConfig { drawdown_max: f64::NAN, ..d() }),
+        ("drawdown_max", SizingConfig { drawdown_max: 0.0, ..d() }),
         ("parent_horizon_s", SizingConfig { parent_horizon_s: 0.0, ..d() }),
     ];
     for (name, config) in bad {
