@@ -281,7 +281,7 @@ fn kill(runtime: &Path) {
         );
     counters.text.push_str(
         "\nimpl Counters {\n    pub fn of(map: MmapRaw) -> Counters {\n        \
-         Counters { map }\n    }\n}\n",
+         Counters { map, own: None }\n    }\n}\n",
     );
     counters.write("counters.rs");
     let mut obey = Source::read(&runtime.join("session.rs"))

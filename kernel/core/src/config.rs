@@ -406,6 +406,9 @@ pub struct RuntimeConfig {
     pub feed_core: i32,
     /// Inputs after which allocations of the kernel thread count as a fault.
     pub warm_up_events: u64,
+    /// Keeps every page of the process in memory; where the system's limit does not allow it,
+    /// nothing starts.
+    pub lock_memory: bool,
 }
 
 impl Default for RuntimeConfig {
@@ -418,6 +421,7 @@ impl Default for RuntimeConfig {
             kernel_core: -1,
             feed_core: -1,
             warm_up_events: 10_000,
+            lock_memory: false,
         }
     }
 }

@@ -38,8 +38,8 @@ pub use ijk_risk::Approved;
 pub use reject::RejectReason;
 
 use ijk_core::{
-    CancelOrder, LinkEvent, MarketEvent, NewOrder, RecvTs, SnapshotItem, SnapshotRequest,
-    VenueReport,
+    CancelOrder, Heartbeat, LinkEvent, MarketEvent, NewOrder, RecvTs, SnapshotItem,
+    SnapshotRequest, VenueReport,
 };
 
 /// What a venue tells.
@@ -59,6 +59,12 @@ pub trait Venue {
     /// device before it leaves, the account there is the truth, and a start takes over what an
     /// earlier run left.
     fn outlives_process(&self) -> bool;
+
+    /// Returns the heartbeat of the threads behind the venue, for the watchdog of the service. It
+    /// moves whether or not a link stands; `None` where the kernel thread itself is the venue.
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        None
+    }
 
     /// Lets the venue see a market record. A simulated exchange lives on these; a real one
     /// ignores them.

@@ -185,6 +185,7 @@ fn kill(dir: &Path) {
     });
     while !ours.kill_requested() {
         ours.add(Counter::Rows, 1);
+        ours.show();
         yield_now();
     }
     person.join().expect("content");

@@ -48,8 +48,8 @@ impl Calibration {
         let session_ns = if external { now_ns() } else { begins_ns(feeds)? };
         self.profile.check_fresh(&self.name, session_ns).map_err(Exit::usage)?;
         if self.profile.looks_ahead(session_ns) {
-            eprintln!(
-                "ijk: {}: part of its data is later than this session's start: a result of it \
+            tracing::warn!(
+                "{}: part of its data is later than this session's start: a result of it \
                  has seen the future",
                 self.name
             );

@@ -69,8 +69,10 @@ pub enum Command {
     /// `ijk live` starts one beside itself.
     #[command(after_help = "Example:\n  ijk dead-man --venue ibkr-paper < PIPE")]
     DeadMan(DeadManArgs),
-    /// Checks what this machine allows: clocks, io_uring, cores, limits, gateway.
-    #[command(after_help = "Example:\n  ijk doctor")]
+    /// Checks what this machine allows, and says what to do: cores, clocks, io_uring, limits,
+    /// pages, disk, gateway.
+    #[command(after_help = "Examples:\n  ijk doctor\n  ijk doctor --config ijk.toml --gateway \
+        127.0.0.1:4002")]
     Doctor(DoctorArgs),
     /// Settings.
     #[command(subcommand)]
@@ -169,7 +171,8 @@ pub struct LiveArgs {
     /// Feed; repeat to merge several by time. Default: synth.
     #[arg(long = "feed", value_name = "SPEC")]
     pub feeds: Vec<String>,
-    /// Venue: sim, link:HOST:PORT or link:unix:PATH (a gateway process), ibkr-paper, ibkr-live.
+    /// Venue: sim, link:HOST:PORT or link:unix:PATH (a gateway process), link (the one that the
+    /// credential `gateway` names), ibkr-paper, ibkr-live.
     #[arg(long, default_value = "sim")]
     pub venue: String,
     /// Folder of the account: boot epoch, lock, run to recover from. Only for venues that outlive
@@ -296,6 +299,9 @@ pub struct CancelAllArgs {
     /// Folder of the run that this is; must not exist. Default: runs/TIME-cancel.
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Ends well where no run was ever started on the account.
+    #[arg(long)]
+    pub if_any: bool,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
@@ -319,6 +325,15 @@ pub struct DoctorArgs {
     /// Address of a TWS or IB Gateway to probe, for example 127.0.0.1:4002.
     #[arg(long)]
     pub gateway: Option<std::net::SocketAddr>,
+    /// Settings file (TOML) of the runs to come: cores, time server, limits.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// Folder whose disk is measured. Default: runs, or the working directory.
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// Time server to compare the clock with. Default: that of the settings.
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub time_server: Option<String>,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,

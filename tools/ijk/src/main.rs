@@ -3,16 +3,19 @@
 mod calibration;
 mod cli;
 mod commands;
+mod credentials;
 mod desk;
 mod exit;
 mod feeds;
 mod files;
 mod header;
+mod log;
 mod parents;
 mod progress;
 mod recover;
 mod report;
 mod run_dir;
+mod service;
 mod settings;
 mod state_dir;
 mod system;
@@ -30,15 +33,23 @@ static ALLOCATOR: Counting<mimalloc::MiMalloc> = Counting(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    log::start();
+    let is_service = service::is_managed() && matches!(cli.command, Command::Live(_));
     // A panic is a bug of ours, wherever it happened; it has its own exit code.
     match std::panic::catch_unwind(|| dispatch(cli)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(exit)) => {
-            eprintln!("ijk: {}", exit.message);
+            tracing::error!(exit_code = exit.code, "{}", exit.message);
+            if is_service {
+                service::ends(&exit.message);
+            }
             ExitCode::from(exit.code)
         }
         Err(_) => {
-            eprintln!("ijk: this is a bug; please report it with the run's folder");
+            tracing::error!(
+                exit_code = exit::BUG,
+                "this is a bug; please report it with the run's folder"
+            );
             ExitCode::from(exit::BUG)
         }
     }

@@ -145,10 +145,12 @@ pub fn skip_started(parents: &mut Vec<ParentCommand>, carry: &[CarryItem], file_
         };
         match carry.iter().find(started) {
             Some(c) => {
-                eprintln!(
-                    "ijk: parent of line {line} was started before the restart and is not \
+                tracing::warn!(
+                    line,
+                    "parent of line {line} was started before the restart and is not \
                      started again ({} of {} filled by then)",
-                    c.filled.0, c.qty.0
+                    c.filled.0,
+                    c.qty.0
                 );
                 false
             }

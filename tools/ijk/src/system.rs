@@ -1,5 +1,7 @@
 //! What the operating system says of this process.
 
+use crate::exit::Exit;
+use rustix::mm::{MlockAllFlags, mlockall};
 use std::fs::read_to_string;
 
 /// Returns the largest resident memory of this process so far, bytes.
@@ -7,6 +9,19 @@ pub fn peak_rss_bytes() -> Option<u64> {
     let status = read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// Keeps every page of this process in memory, those to come included.
+///
+/// # Errors
+/// Exit code 2 if the system does not allow it.
+pub fn lock_memory() -> Result<(), Exit> {
+    mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE).map_err(|e| {
+        Exit::usage(format!(
+            "runtime.lock_memory: {e}: raise the limit (LimitMEMLOCK=infinity in the unit, \
+             ulimit -l) or set it to false"
+        ))
+    })
 }
 
 /// Returns CPU seconds of this process so far, all threads, user and system.

@@ -31,7 +31,7 @@ pub fn watch(venue: &VenueConfig, risk: &RiskConfig, to: &Arc<ToKernel>, stop: &
             }
             Err(why) => {
                 failures += 1;
-                eprintln!("ijk: time server {}: {why}", venue.time_server);
+                tracing::warn!(failures, "time server {}: {why}", venue.time_server);
                 (failures >= TRIES).then_some(None)
             }
         };
@@ -45,6 +45,16 @@ pub fn watch(venue: &VenueConfig, risk: &RiskConfig, to: &Arc<ToKernel>, stop: &
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// Asks a server once; returns how far the clock is ahead of its, nanoseconds. An answer that took
+/// so long that half of it is more than `blur_max_ms` tells nothing.
+///
+/// # Errors
+/// Why there is no answer, for a person.
+pub fn ask_once(server: &str, blur_max_ms: u64) -> Result<i64, String> {
+    let client = SntpClient::with_config(Config::default().timeout(TIMEOUT));
+    ask(&client, server, blur_max_ms.saturating_mul(1_000_000))
 }
 
 /// Returns how far the clock is ahead of the server's, nanoseconds.

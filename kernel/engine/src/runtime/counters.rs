@@ -1,4 +1,7 @@
-//! Counters in a mapped file: the kernel thread stores, anybody reads, nobody waits.
+//! Counters: the kernel thread stores into memory of its own, another thread copies that into a
+//! mapped file now and then, anybody reads the file, nobody waits. The kernel thread never writes
+//! the mapping itself: whenever the system has written a dirty page to the disk, the next store
+//! into it is a page fault, and may wait for the disk.
 //!
 //! ```text
 //! offset   0  magic "IJKCNT01"
@@ -53,10 +56,15 @@ pub enum Counter {
     UnknownOrders,
     Blocks,
     OrdersWithdrawn,
+    KernelBeat,
+    JournalBeat,
+    VenueBeat,
+    MinorFaultsAfterWarmUp,
+    MajorFaultsAfterWarmUp,
 }
 
 /// Labels in the order of [`Counter`].
-pub const LABELS: [&str; 26] = [
+pub const LABELS: [&str; 31] = [
     "now_ns",
     "market_records",
     "rows",
@@ -83,14 +91,21 @@ pub const LABELS: [&str; 26] = [
     "unknown_orders",
     "blocks",
     "orders_withdrawn",
+    "kernel_beat",
+    "journal_beat",
+    "venue_beat",
+    "minor_faults_after_warm_up",
+    "major_faults_after_warm_up",
 ];
 
 const _: () = assert!(SLOT_BYTES * (LABELS.len() + 1) <= FILE_BYTES);
-const _: () = assert!(Counter::OrdersWithdrawn as usize + 1 == LABELS.len());
+const _: () = assert!(Counter::MajorFaultsAfterWarmUp as usize + 1 == LABELS.len());
 
-/// The mapped counters file.
+/// The counters and their file.
 pub struct Counters {
     map: MmapRaw,
+    /// Where the run itself stores; `None` for those who only look at the file.
+    own: Option<Box<[AtomicU64; LABELS.len()]>>,
 }
 
 // SAFETY: the map is only ever accessed through `AtomicU64`s at fixed, aligned offsets, apart
@@ -117,7 +132,8 @@ impl Counters {
             image[at..at + label.len()].copy_from_slice(label.as_bytes());
         }
         io::Write::write_all(&mut &file, &image)?;
-        Ok(Counters { map: MmapOptions::new().len(FILE_BYTES).map_raw(&file)? })
+        let map = MmapOptions::new().len(FILE_BYTES).map_raw(&file)?;
+        Ok(Counters { map, own: Some(Box::new([const { AtomicU64::new(0) }; LABELS.len()])) })
     }
 
     /// Opens the file of a run, to read it or to ask for a kill.
@@ -134,7 +150,22 @@ impl Counters {
                 "not a counters file (magic or length)",
             ));
         }
-        Ok(Counters { map: MmapOptions::new().len(FILE_BYTES).map_raw(&file)? })
+        Ok(Counters { map: MmapOptions::new().len(FILE_BYTES).map_raw(&file)?, own: None })
+    }
+
+    /// Copies what the run has stored into the file. Any thread but the hot one.
+    pub fn show(&self) {
+        for (i, value) in self.own.iter().flat_map(|own| own.iter().enumerate()) {
+            let shown = self.word(SLOT_BYTES * (i + 1));
+            shown.store(value.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    fn slot(&self, counter: Counter) -> &AtomicU64 {
+        match &self.own {
+            Some(own) => &own[counter as usize],
+            None => self.word(SLOT_BYTES * (counter as usize + 1)),
+        }
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
@@ -146,18 +177,18 @@ impl Counters {
 
     /// Stores a counter.
     pub fn set(&self, counter: Counter, value: u64) {
-        self.word(SLOT_BYTES * (counter as usize + 1)).store(value, Ordering::Relaxed);
+        self.slot(counter).store(value, Ordering::Relaxed);
     }
 
     /// Adds to a counter. Only one thread may add to the same counter.
     pub fn add(&self, counter: Counter, n: u64) {
-        let word = self.word(SLOT_BYTES * (counter as usize + 1));
+        let word = self.slot(counter);
         word.store(word.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
     /// Returns a counter.
     pub fn get(&self, counter: Counter) -> u64 {
-        self.word(SLOT_BYTES * (counter as usize + 1)).load(Ordering::Relaxed)
+        self.slot(counter).load(Ordering::Relaxed)
     }
 
     /// Asks the kernel that owns the file to stop all trading. Cannot be taken back.
@@ -196,6 +227,8 @@ mod tests {
         let theirs = Counters::open(&path).unwrap();
         ours.set(Counter::Rows, 7);
         ours.add(Counter::Rows, 5);
+        assert_eq!((ours.get(Counter::Rows), theirs.get(Counter::Rows)), (12, 0));
+        ours.show();
         assert_eq!(theirs.get(Counter::Rows), 12);
         assert_eq!(theirs.all().nth(2), Some(("rows", 12)));
         assert!(!ours.kill_requested());

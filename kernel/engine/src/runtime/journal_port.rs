@@ -5,10 +5,10 @@ use super::hash::{RunHasher, RunHashes};
 use super::spares::ColdSpares;
 use super::stages::StageSample;
 use super::wait::Waiter;
-use ijk_core::RecvTs;
 use ijk_core::config::{JournalConfig, WaitStrategy};
 use ijk_core::limits::RECORD_PAYLOAD_BYTES_MAX;
 use ijk_core::record::RecordKind;
+use ijk_core::{Heartbeat, RecvTs};
 use ijk_journal::{Durability, FsStorage, JournalError, Storage, Writer, WriterOptions};
 use rtrb::chunks::ReadChunk;
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -37,6 +37,7 @@ struct Shared {
     wanted: AtomicBool,
     /// The next segment could not be laid out.
     spare_failed: Arc<AtomicBool>,
+    heartbeat: Heartbeat,
 }
 
 /// The kernel thread's end.
@@ -72,9 +73,15 @@ pub struct JournalDone {
 /// Handle of the journal thread.
 pub struct JournalThread {
     handle: JoinHandle<Result<JournalDone, JournalError>>,
+    heartbeat: Heartbeat,
 }
 
 impl JournalThread {
+    /// Returns its heartbeat, which stands still while a write or sync does.
+    pub fn heartbeat(&self) -> Heartbeat {
+        self.heartbeat.clone()
+    }
+
     /// Waits until everything is written and synced. Drop the port first.
     ///
     /// # Errors
@@ -145,6 +152,7 @@ pub fn start(
             body.spawn(Writer::begin(spares, writer_options)?)
         }
     };
+    let heartbeat = shared.heartbeat.clone();
     let port = JournalPort {
         entries,
         samples,
@@ -156,7 +164,7 @@ pub fn start(
         samples_dropped: 0,
         failed: false,
     };
-    Ok((port, JournalThread { handle }))
+    Ok((port, JournalThread { handle, heartbeat }))
 }
 
 impl JournalPort {
@@ -304,6 +312,7 @@ impl Body {
         });
         let mut scratch = Vec::with_capacity(ENTRY_BYTES + RECORD_PAYLOAD_BYTES_MAX);
         loop {
+            self.shared.heartbeat.beat();
             // Asked before the rings are emptied: what was pushed before the end is then seen.
             let last_round = self.entries.is_abandoned();
             let moved = self.move_entries(&mut writer, &mut scratch)?;

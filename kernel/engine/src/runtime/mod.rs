@@ -12,6 +12,7 @@
 pub mod alloc;
 pub mod counters;
 pub mod desk;
+pub mod faults;
 pub mod hash;
 pub mod journal_port;
 pub mod outbox;

@@ -7,6 +7,7 @@ mod sink;
 use super::alloc::thread_allocations;
 use super::counters::{Counter, Counters};
 use super::desk::{Desk, DeskOrder};
+use super::faults::Faults;
 use super::outbox::{Outbox, OutboxCounts};
 use super::ports::{Clock, FeedPort, FeedState, JournalSink};
 use super::pump::PumpShared;
@@ -32,6 +33,8 @@ const DELAY_SLOTS: usize = 1 << 16;
 const TIMER_STEP_NS: u64 = 1_000_000;
 /// Counters are stored every so many market records.
 const PUBLISH_MASK: u64 = 0xff;
+/// Rounds without work after which they are stored all the same.
+const IDLE_PUBLISH: u64 = 256;
 /// How long the end of a run waits for an outside venue to answer the last cancels.
 const FINISH_NS: u64 = 10_000_000_000;
 /// The clock must be sound for this long before orders pass again.
@@ -89,6 +92,9 @@ pub struct SessionDone {
     pub now: RecvTs,
     /// Allocations of the kernel thread after warm-up; `None` for a run that ended before it.
     pub allocs_after_warmup: Option<u64>,
+    /// Page faults of the kernel thread between warm-up and the feed's end; `None` as above, or
+    /// where the system does not say.
+    pub faults_after_warmup: Option<Faults>,
     /// Records delivered before their latency had passed, because the delay line was full.
     pub delay_overflows: u64,
     /// Times the kernel thread waited for the journal.
@@ -147,6 +153,8 @@ pub struct Driver<V: Venue, F, J, C> {
     began: std::time::Instant,
     reconciled_ns: Option<u64>,
     allocs_at_warm_up: Option<u64>,
+    /// Page faults at warm-up, then those since.
+    faults: Option<Faults>,
     delay_overflows: u64,
 }
 
@@ -173,6 +181,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             began: std::time::Instant::now(),
             reconciled_ns: None,
             allocs_at_warm_up: None,
+            faults: None,
             delay_overflows: 0,
         };
         for item in std::mem::take(&mut driver.s.carry) {
@@ -193,15 +202,28 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
     pub fn run(mut self) -> Result<SessionDone, SessionError> {
         pin(self.s.runtime.kernel_core);
         let mut waiter = Waiter::new(self.s.runtime.wait);
+        // What stands before the first beat is there for whoever sees it.
+        self.publish();
+        let mut beats = 0u64;
         loop {
+            beats += 1;
+            self.s.counters.set(Counter::KernelBeat, beats);
             match self.step() {
                 Step::Worked => waiter.reset(),
-                Step::Idle => waiter.wait(),
+                Step::Idle => {
+                    if beats.is_multiple_of(IDLE_PUBLISH) {
+                        self.publish();
+                    }
+                    waiter.wait();
+                }
                 Step::Ended => break,
             }
         }
         let allocs = thread_allocations();
+        self.faults = self.faults.and_then(|at| Some(Faults::of_thread()?.since(at)));
         while !self.wind_up() {
+            beats += 1;
+            self.s.counters.set(Counter::KernelBeat, beats);
             waiter.wait();
         }
         self.done(allocs)
@@ -303,6 +325,8 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             self.publish();
         }
         if records == self.s.runtime.warm_up_events {
+            // First the faults: reading them allocates.
+            self.faults = Faults::of_thread();
             self.allocs_at_warm_up = Some(thread_allocations());
         }
     }
@@ -462,7 +486,11 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
         let end = self.s.kernel.counts();
         let _ = self.s.journal.append(self.now, RecordKind::End, end.as_bytes());
         self.publish();
+        let faults = self.faults.unwrap_or_default();
+        self.s.counters.set(Counter::MinorFaultsAfterWarmUp, faults.minor);
+        self.s.counters.set(Counter::MajorFaultsAfterWarmUp, faults.major);
         self.s.counters.set(Counter::Finished, 1);
+        self.s.counters.show();
     }
 
     fn drain_venue(&mut self) {
@@ -532,6 +560,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             clock: self.stage,
             now: self.now,
             allocs_after_warmup: self.allocs_at_warm_up.map(|at| allocs_at_end - at),
+            faults_after_warmup: self.allocs_at_warm_up.and(self.faults),
             delay_overflows: self.delay_overflows,
             journal_stalls,
             samples_dropped,

@@ -15,7 +15,7 @@ mod threads;
 
 pub use address::{AddressError, LinkAddress};
 
-use ijk_core::RecvTs;
+use ijk_core::{Heartbeat, RecvTs};
 use ijk_venue::link::{Read, Transport};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::io;
@@ -190,6 +190,10 @@ impl Transport for SocketTransport {
             self.is_closing = true;
             self.shared.close_wanted.store(true, Ordering::Release);
         }
+    }
+
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        Some(self.shared.heartbeat.clone())
     }
 
     fn clock_ns(&self, _now: RecvTs) -> u64 {

@@ -1,6 +1,6 @@
 //! What carries the bytes: a socket, a simulated wire.
 
-use ijk_core::RecvTs;
+use ijk_core::{Heartbeat, RecvTs};
 
 /// What [`Transport::try_read`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,11 @@ pub trait Transport {
     /// time, a socket in the machine's.
     fn clock_ns(&self, now: RecvTs) -> u64 {
         now.0
+    }
+
+    /// Returns the heartbeat of the threads behind this, where there are any.
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        None
     }
 
     /// Returns when, in the kernel's time, something next happens by itself: bytes arrive, or

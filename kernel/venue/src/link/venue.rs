@@ -4,7 +4,9 @@ use super::client::{LinkClient, LinkError, LinkSettings};
 use super::codec::Welcome;
 use super::transport::{Read, Transport};
 use crate::{Venue, VenueMessage};
-use ijk_core::{CancelOrder, ExchTs, Instrument, MarketEvent, NewOrder, RecvTs, SnapshotRequest};
+use ijk_core::{
+    CancelOrder, ExchTs, Heartbeat, Instrument, MarketEvent, NewOrder, RecvTs, SnapshotRequest,
+};
 use ijk_risk::Approved;
 
 /// Bytes of one read: what comes out of them fits the client's queue.
@@ -99,6 +101,10 @@ impl<T: Transport> LinkVenue<T> {
 impl<T: Transport> Venue for LinkVenue<T> {
     fn outlives_process(&self) -> bool {
         true
+    }
+
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        self.transport.heartbeat()
     }
 
     fn on_market(&mut self, _ev: &MarketEvent) {}

@@ -62,6 +62,7 @@ impl Control {
         let most = Duration::from_millis(config.backoff_max_ms).max(least);
         let mut backoff = least;
         let mut next = Some(first);
+        let _end = self.shared.heartbeat.ends_with();
         while !self.shared.stopped() {
             let began = Instant::now();
             match next.take().map_or_else(|| self.connect(), Ok) {

@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use ibapi::client::blocking::Client;
-use ijk_core::{LinkEvent, LinkKind, NewOrder, SnapshotItem};
+use ijk_core::{Heartbeat, LinkEvent, LinkKind, NewOrder, SnapshotItem};
 use ijk_venue::VenueMessage;
 use rtrb::{Producer, PushError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,6 +37,8 @@ pub struct Shared {
     pub choked: AtomicBool,
     /// For people.
     pub note: Note,
+    /// Of the sending thread; it ends with the control thread.
+    pub heartbeat: Heartbeat,
 }
 
 impl Shared {
@@ -51,6 +53,7 @@ impl Shared {
             links: AtomicU64::new(0),
             choked: AtomicBool::new(false),
             note,
+            heartbeat: Heartbeat::default(),
         }
     }
 

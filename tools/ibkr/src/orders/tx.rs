@@ -59,6 +59,7 @@ impl Sending {
     pub fn run(mut self) {
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
         loop {
+            self.shared.heartbeat.beat();
             while let Ok(command) = self.commands.pop() {
                 self.sort(command, &mut waiting);
             }

@@ -7,8 +7,8 @@ use super::tx::{Command, Sending};
 use crate::connection::{ConnectError, GatewaySettings, connect};
 use crate::contracts::{ContractError, ContractTable};
 use ijk_core::{
-    CancelOrder, ClientOrderId, ExchTs, ExecId, Instrument, LinkKind, MarketEvent, NewOrder, Px,
-    Qty, RecvTs, ReportKind, SnapshotRequest, VenueOrderId, VenueReport,
+    CancelOrder, ClientOrderId, ExchTs, ExecId, Heartbeat, Instrument, LinkKind, MarketEvent,
+    NewOrder, Px, Qty, RecvTs, ReportKind, SnapshotRequest, VenueOrderId, VenueReport,
 };
 use ijk_venue::{Approved, Venue, VenueMessage};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -167,6 +167,10 @@ fn withdrawn(now: RecvTs, order: &NewOrder) -> VenueMessage {
 impl Venue for IbkrVenue {
     fn outlives_process(&self) -> bool {
         true
+    }
+
+    fn heartbeat(&self) -> Option<Heartbeat> {
+        Some(self.shared.heartbeat.clone())
     }
 
     fn on_market(&mut self, _ev: &MarketEvent) {}

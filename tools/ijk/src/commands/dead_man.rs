@@ -1,6 +1,7 @@
 //! `ijk dead-man`: cancels everything when the kernel that started it dies.
 
 use crate::cli::DeadManArgs;
+use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
 use crate::settings;
 use ijk_ibkr::connection::{GatewaySettings, Money};
@@ -24,7 +25,8 @@ pub fn run(args: &DeadManArgs) -> Result<(), Exit> {
         "ibkr-live" => Money::Live,
         other => return Err(Exit::usage(format!("venue '{other}': ibkr-paper or ibkr-live"))),
     };
-    let settings = GatewaySettings::new(&config.ibkr, money, config.heartbeat_ms);
+    let ibkr = Credentials::load()?.over(&config.ibkr)?;
+    let settings = GatewaySettings::new(&ibkr, money, config.heartbeat_ms);
     let ready = || {
         println!("{READY}");
         let _ = std::io::stdout().flush();
@@ -32,7 +34,7 @@ pub fn run(args: &DeadManArgs) -> Result<(), Exit> {
     match stand_by(&settings, std::io::stdin(), ready) {
         Ok(Outcome::Goodbye) => Ok(()),
         Ok(Outcome::Cancelled { after_ms }) => {
-            eprintln!("ijk: the kernel died; nothing works any more {after_ms} ms later");
+            tracing::warn!("the kernel died; nothing works any more {after_ms} ms later");
             Ok(())
         }
         Ok(Outcome::Unconfirmed) => Err(Exit::new(

@@ -2,6 +2,7 @@
 
 use super::SocketOptions;
 use super::address::{LinkAddress, Stream};
+use ijk_core::Heartbeat;
 use rtrb::{Consumer, Producer};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -62,6 +63,8 @@ pub(super) struct Shared {
     pub close_wanted: AtomicBool,
     /// Closes that the kernel thread has seen.
     pub closes_seen: AtomicU64,
+    /// Of the sending thread; it ends with the receiving one.
+    pub heartbeat: Heartbeat,
 }
 
 impl Shared {
@@ -72,6 +75,7 @@ impl Shared {
             stop: AtomicBool::new(false),
             close_wanted: AtomicBool::new(false),
             closes_seen: AtomicU64::new(0),
+            heartbeat: Heartbeat::default(),
         }
     }
 
@@ -95,6 +99,7 @@ impl Shared {
 /// The sending thread.
 pub(super) fn send(shared: &Shared) {
     while !shared.stopped() {
+        shared.heartbeat.beat();
         if !send_some(shared) {
             park_timeout(SENDER_SLEEP);
         }
@@ -150,6 +155,7 @@ impl Receiver {
 
     pub fn run(mut self) {
         let mut backoff = self.options.backoff_min;
+        let _end = self.shared.heartbeat.ends_with();
         while !self.shared.stopped() {
             let began = Instant::now();
             if let Err(error) = self.connection() {

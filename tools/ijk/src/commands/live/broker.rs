@@ -1,5 +1,6 @@
 //! Interactive Brokers as the venue of a run.
 
+use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
 use crate::header::Header;
 use ijk_ibkr::connection::{ConnectError, GatewaySettings, Money};
@@ -18,16 +19,17 @@ use std::sync::Arc;
 /// Exit code 2 where the settings do not fit the gateway, 5 where it does not answer.
 pub(super) fn start(header: &Header, money: Money) -> Result<IbkrVenue, Exit> {
     let config = &header.config.venue;
-    let settings = GatewaySettings::new(&config.ibkr, money, config.heartbeat_ms);
-    let note = Arc::new(|text: &str| eprintln!("ijk: {text}"));
+    let handed = Credentials::load()?;
+    let ibkr = handed.over(&config.ibkr)?;
+    let settings = GatewaySettings::new(&ibkr, money, config.heartbeat_ms);
+    let note = Arc::new(|text: &str| tracing::warn!("{text}"));
     let venue = IbkrVenue::start(&settings, &header.instruments, note).map_err(|e| judge(&e))?;
-    eprintln!(
-        "ijk: account {} at {}:{}, protocol {}",
-        venue.account(),
-        config.ibkr.host,
-        config.ibkr.port,
-        venue.server_version()
-    );
+    let account = match handed.account {
+        Some(_) => "of the credential",
+        None => venue.account(),
+    };
+    let (host, port, version) = (&ibkr.host, ibkr.port, venue.server_version());
+    tracing::warn!("account {account} at {host}:{port}, protocol {version}");
     Ok(venue)
 }
 
@@ -58,7 +60,11 @@ impl DeadMan {
         };
         let program = std::env::current_exe().map_err(|e| failed(&e))?;
         let mut command = Command::new(program);
-        command.args(["dead-man", "--venue", venue, "--account", account]);
+        command.args(["dead-man", "--venue", venue]);
+        // It reads the credential itself: an argument is for everybody to see.
+        if Credentials::load()?.account.is_none() {
+            command.args(["--account", account]);
+        }
         if let Some(path) = config {
             command.arg("--config").arg(path);
         }

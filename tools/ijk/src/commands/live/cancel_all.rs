@@ -29,6 +29,9 @@ use std::sync::Arc;
 pub fn run(args: &CancelAllArgs) -> Result<(), Exit> {
     let mut state = StateDir::open(args.state.as_deref().unwrap_or(Path::new(STATE)))?;
     let Some(last) = state.run().map(Path::to_path_buf) else {
+        if args.if_any {
+            return Ok(());
+        }
         return Err(Exit::usage("no run was ever started on this account: nothing of ours works"));
     };
     let mut header = recover::header(&last)?;

@@ -106,6 +106,9 @@ fn more(header: &Header, outcome: &Outcome, tables: &report::Built) -> Value {
         "latency_ns": tables.latency,
         "repairs": repairs_json(&outcome.repairs),
         "journal_bytes": outcome.written.bytes,
+        "page_faults_after_warmup": outcome.done.faults_after_warmup.map(|f| {
+            json!({ "minor": f.minor, "major": f.major })
+        }),
         "journal_backend": outcome.written.backend,
         "journal_stalls": outcome.done.journal_stalls,
         "feed_stalls": outcome.shared.stalls.load(Ordering::Relaxed),

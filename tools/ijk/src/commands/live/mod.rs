@@ -7,11 +7,12 @@ mod trade;
 
 use crate::calibration::Calibration;
 use crate::cli::LiveArgs;
+use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
 use crate::header::{DataId, FORMAT, Header};
 use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::state_dir::{STATE, StateDir};
-use crate::{feeds, parents, recover, settings, weights};
+use crate::{feeds, parents, recover, settings, system, weights};
 use ijk_core::{CarryItem, EventSource, Instrument};
 use ijk_data::spec::FeedSpec;
 use ijk_engine::decision::recovery::nothing_to_carry;
@@ -51,6 +52,9 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     settings::require_real_limits(&settings)?;
     let mut config = settings.config;
     config.run.seed = args.seed.unwrap_or(config.run.seed);
+    if config.runtime.lock_memory {
+        system::lock_memory()?;
+    }
     let seed = config.run.seed;
     let specs = if args.feeds.is_empty() {
         feeds::parse_specs(&["synth".to_string()])?
@@ -133,6 +137,17 @@ fn trade(
 }
 
 fn parse_venue(venue: &str) -> Result<VenueSpec, Exit> {
+    if venue == "link" {
+        let Some(gateway) = Credentials::load()?.gateway else {
+            return Err(Exit::usage(
+                "venue 'link' is where the credential 'gateway' says, and there is none in \
+                 $CREDENTIALS_DIRECTORY",
+            ));
+        };
+        let address = gateway.address.parse();
+        let address = address.map_err(|_| Exit::usage("credential 'gateway': a bad address"))?;
+        return Ok(VenueSpec::Link(address));
+    }
     if let Some(address) = venue.strip_prefix("link:") {
         let address = address.parse().map_err(|e| Exit::usage(format!("venue '{venue}': {e}")))?;
         return Ok(VenueSpec::Link(address));
@@ -142,7 +157,7 @@ fn parse_venue(venue: &str) -> Result<VenueSpec, Exit> {
         "ibkr-paper" => Ok(VenueSpec::Broker(Money::Paper)),
         "ibkr-live" => Ok(VenueSpec::Broker(Money::Live)),
         other => Err(Exit::usage(format!(
-            "venue '{other}': expected sim, link:HOST:PORT, link:unix:PATH, ibkr-paper or \
+            "venue '{other}': expected sim, link:HOST:PORT, link:unix:PATH, link, ibkr-paper or \
              ibkr-live"
         ))),
     }
@@ -168,10 +183,10 @@ impl Account {
 fn gateway(header: &Header, address: LinkAddress) -> Result<LinkVenue<SocketTransport>, Exit> {
     let transport = SocketTransport::start(address, SocketOptions::default())
         .map_err(|e| Exit::new(exit::VENUE, format!("the link: {e}")))?;
-    let mut account = [0u8; 16];
-    account[..5].copy_from_slice(b"ijk-1");
+    let credentials = Credentials::load()?;
+    let account = credentials.account_bytes().unwrap_or(*b"ijk-1\0\0\0\0\0\0\0\0\0\0\0");
     let settings = LinkSettings {
-        client_number: 1,
+        client_number: credentials.gateway.and_then(|g| g.client_id).unwrap_or(1),
         boot_epoch: header.epoch,
         account,
         heartbeat_ns: header.config.venue.heartbeat_ms.max(1).saturating_mul(1_000_000),

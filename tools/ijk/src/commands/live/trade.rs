@@ -7,7 +7,9 @@ use crate::exit::{self, Exit};
 use crate::feeds::Feeds;
 use crate::header::Header;
 use crate::run_dir::RunDir;
+use crate::service::{self, Service};
 use crate::{progress, system, time_watch};
+use ijk_core::config::RuntimeConfig;
 use ijk_core::record::{ParentCommand, RecordKind};
 use ijk_core::{AlarmRecord, CarryItem, FeedError, Instrument, MarketEvent, RecvTs, RepairCounts};
 use ijk_engine::runtime::counters::Counters;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Alarms that may wait to be shown.
 const ALARM_SLOTS: usize = 256;
@@ -60,14 +62,17 @@ impl Plan<'_> {
     ) -> Result<Outcome, Exit> {
         let config = &self.header.config;
         let runtime = &config.runtime;
-        let counters =
-            Counters::create(&dir.counters()).map_err(|e| Exit::output(&dir.counters(), e))?;
+        let counters = Counters::create(&dir.counters()).map(Arc::new);
+        let counters = counters.map_err(|e| Exit::output(&dir.counters(), e))?;
         let (port, journal) = start_journal(self.header, dir, venue.outlives_process())?;
         let (producer, consumer) = rtrb::RingBuffer::new(runtime.feed_ring_slots.max(2));
         let (alarms, heard) = rtrb::RingBuffer::new(ALARM_SLOTS);
-        let (to_kernel, desk) = start_desk(args.hold);
+        // A service starts held, and so does every restart of it.
+        let (to_kernel, desk) = start_desk(args.hold || service::is_managed());
         let mut people = DeskFolder::create(dir.desk())?;
         let shared = Arc::new(PumpShared::default());
+        let heartbeats = (journal.heartbeat(), venue.heartbeat());
+        let mut service = Service::start(Arc::clone(&counters), heartbeats.0, heartbeats.1);
         let instruments = &self.header.instruments;
         let session = Session {
             kernel: self.header.kernel()?,
@@ -78,7 +83,7 @@ impl Plan<'_> {
             carry: self.carry,
             alarms: Some(alarms),
             desk: Some(desk),
-            counters: Arc::new(counters),
+            counters,
             pump: Arc::clone(&shared),
             parents: self.parents,
             feed_latency_ns: config.sim.feed_latency_us * 1_000,
@@ -86,14 +91,8 @@ impl Plan<'_> {
             venue: config.venue.clone(),
         };
         stop_on_signal(&shared);
-        let options = PumpOptions {
-            speed: self.speed,
-            rows_max: args.events.unwrap_or(u64::MAX),
-            overload: runtime.overload,
-            wait: runtime.wait,
-            core: runtime.feed_core,
-        };
-        let (cpu_before, began) = (system::cpu_seconds(), std::time::Instant::now());
+        let options = pump_options(runtime, self.speed, args);
+        let (cpu_before, began) = (system::cpu_seconds(), Instant::now());
         let pump_shared = Arc::clone(&shared);
         let mut driver = Driver::new(session);
         let external = self.account.is_some();
@@ -106,7 +105,9 @@ impl Plan<'_> {
         let clock = external.then(|| watch_clock(self.header, &to_kernel)).transpose()?;
         watch(&shared, &kernel, heard, instruments, args.json, &mut || {
             people.serve(instruments, &to_kernel);
+            service.tick(Instant::now());
         });
+        service.stops();
         drop(clock);
         let done = join(kernel).map_err(|e| Exit::new(exit::UNSAFE, e));
         let repairs = join(feed);
@@ -120,6 +121,16 @@ impl Plan<'_> {
             cpu_s,
             wall_s: began.elapsed().as_secs_f64(),
         })
+    }
+}
+
+fn pump_options(runtime: &RuntimeConfig, speed: f64, args: &LiveArgs) -> PumpOptions {
+    PumpOptions {
+        speed,
+        rows_max: args.events.unwrap_or(u64::MAX),
+        overload: runtime.overload,
+        wait: runtime.wait,
+        core: runtime.feed_core,
     }
 }
 
@@ -188,7 +199,7 @@ pub(super) type LiveDriver<V> = Driver<V, rtrb::Consumer<MarketEvent>, JournalPo
 fn finish_journal(journal: JournalThread) -> Result<journal_port::JournalDone, Exit> {
     let written = journal.join().map_err(|e| Exit::new(exit::UNSAFE, e))?;
     if let Some(error) = &written.sample_error {
-        eprintln!("ijk: stage samples were not kept: {error}");
+        tracing::warn!("stage samples were not kept: {error}");
     }
     Ok(written)
 }
@@ -219,7 +230,7 @@ fn stop_on_signal(shared: &Arc<PumpShared>) {
         }
     });
     if let Err(error) = handler {
-        eprintln!("ijk: signals are not handled: {error}");
+        tracing::warn!("signals are not handled: {error}");
     }
 }
 
@@ -235,7 +246,7 @@ fn watch<T>(
     loop {
         let finished = kernel.is_finished();
         while let Ok(alarm) = alarms.pop() {
-            bar.suspend(|| eprintln!("{}", alarm_line(&alarm, instruments)));
+            bar.suspend(|| show(&alarm, instruments));
         }
         if finished {
             break;
@@ -252,7 +263,7 @@ fn watch<T>(
     bar.finish_and_clear();
 }
 
-fn alarm_line(alarm: &AlarmRecord, instruments: &[Instrument]) -> String {
+fn show(alarm: &AlarmRecord, instruments: &[Instrument]) {
     let symbol = instruments.get(alarm.instrument.index());
     let symbol = symbol.map_or(String::new(), |i| format!(" {}", i.symbol));
     let order = match alarm.client_order_id.0 {
@@ -260,5 +271,14 @@ fn alarm_line(alarm: &AlarmRecord, instruments: &[Instrument]) -> String {
         id => format!(" order {id}"),
     };
     let code = alarm.code;
-    format!("ijk: ALARM {}{symbol}{order}: {} {}", code.name(), code.cause(), code.action())
+    tracing::error!(
+        alarm = code.name(),
+        alarm_number = code as u8,
+        symbol = symbol.trim_start(),
+        order = alarm.client_order_id.0,
+        "ALARM {}{symbol}{order}: {} {}",
+        code.name(),
+        code.cause(),
+        code.action()
+    );
 }
