@@ -5,6 +5,7 @@
 //! which covers the band exactly and costs `2 * window` scores a token instead of the sequence's
 //! length.
 
+use crate::fused;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::activation::softmax;
@@ -104,10 +105,15 @@ impl<B: Backend> BandedAttention<B> {
     /// `t - window + 1 ..= t` only.
     pub fn forward(&self, x: Tensor<B, 3>, band: &Band<B>) -> Tensor<B, 3> {
         let [batch, tokens, d] = x.dims();
-        let (weights, v) = self.weigh(x, band);
+        assert_eq!(tokens, band.chunks * band.window, "the sequence is not the band's length");
+        let [q, k, v] = [&self.query, &self.key, &self.value].map(|l| by_row(l, x.clone()));
+        if let Some(mixed) = fused::attention([&q, &k, &v], &self.age_bias.val()) {
+            return by_row(&self.output, mixed);
+        }
+        let (weights, v) = self.weigh([q, k, v], band);
         let mixed = weights.matmul(v);
         let mixed = mixed.permute([0, 1, 3, 2, 4]).reshape([batch, tokens, d]);
-        self.output.forward(mixed)
+        by_row(&self.output, mixed)
     }
 
     /// As [`BandedAttention::forward`], with the weights each token gave to the tokens behind it:
@@ -115,7 +121,8 @@ impl<B: Backend> BandedAttention<B> {
     /// sequence's start have exactly zero.
     pub fn forward_shown(&self, x: Tensor<B, 3>, band: &Band<B>) -> (Tensor<B, 3>, Tensor<B, 4>) {
         let [batch, tokens, d] = x.dims();
-        let (weights, v) = self.weigh(x, band);
+        let qkv = [&self.query, &self.key, &self.value].map(|l| by_row(l, x.clone()));
+        let (weights, v) = self.weigh(qkv, band);
         let by_age = band.by_age(weights.clone());
         let mixed = weights.matmul(v);
         let mixed = mixed.permute([0, 1, 3, 2, 4]).reshape([batch, tokens, d]);
@@ -124,8 +131,9 @@ impl<B: Backend> BandedAttention<B> {
 
     /// Softmax weights `[batch, chunks, heads, window, 2 window]` and the values they weigh,
     /// `[batch, chunks, heads, 2 window, d / heads]`.
-    fn weigh(&self, x: Tensor<B, 3>, band: &Band<B>) -> (Tensor<B, 5>, Tensor<B, 5>) {
-        let [batch, tokens, d] = x.dims();
+    fn weigh(&self, qkv: [Tensor<B, 3>; 3], band: &Band<B>) -> (Tensor<B, 5>, Tensor<B, 5>) {
+        let [q, k, v] = qkv;
+        let [batch, tokens, d] = q.dims();
         let [heads, window] = self.age_bias.dims();
         assert_eq!(tokens, band.chunks * window, "the sequence is not the band's length");
         let d_head = d / heads;
@@ -133,9 +141,9 @@ impl<B: Backend> BandedAttention<B> {
             t.reshape([batch, band.chunks, window, heads, d_head]).permute([0, 1, 3, 2, 4])
         };
         let scale = (d_head as f64).powf(-0.5);
-        let q = by_head(self.query.forward(x.clone())).mul_scalar(scale);
-        let k = with_previous(by_head(self.key.forward(x.clone())));
-        let v = with_previous(by_head(self.value.forward(x)));
+        let q = by_head(q).mul_scalar(scale);
+        let k = with_previous(by_head(k));
+        let v = with_previous(by_head(v));
         let scores = q.matmul(k.swap_dims(3, 4));
         // One flat row a sequence: the same bias for each, added without strided walks.
         let shape = scores.dims();
@@ -144,6 +152,14 @@ impl<B: Backend> BandedAttention<B> {
         let scores = (scores.reshape([batch, flat]) + bias).reshape(shape);
         (softmax(scores, 4), v)
     }
+}
+
+/// Applies a linear layer to all rows as one matrix: one product instead of one a sequence.
+pub(crate) fn by_row<B: Backend>(layer: &Linear<B>, x: Tensor<B, 3>) -> Tensor<B, 3> {
+    let [batch, tokens, d] = x.dims();
+    let out: Tensor<B, 2> = layer.forward(x.reshape([batch * tokens, d]));
+    let [_, width] = out.dims();
+    out.reshape([batch, tokens, width])
 }
 
 /// Puts every chunk behind its predecessor: `[b, chunks, h, w, e]` to `[b, chunks, h, 2 w, e]`;

@@ -67,6 +67,9 @@ pub struct CardProvenance {
     /// SHA-256 of the program; absent in older cards.
     #[serde(default)]
     pub code_sha256: String,
+    /// Where it trained; absent in older cards.
+    #[serde(default)]
+    pub device: String,
 }
 
 impl From<&Provenance> for CardProvenance {
@@ -76,6 +79,7 @@ impl From<&Provenance> for CardProvenance {
             created: p.created.clone(),
             code_version: p.code_version.clone(),
             code_sha256: p.code_sha256.clone(),
+            device: p.device.clone(),
         }
     }
 }
@@ -121,6 +125,9 @@ impl Card {
         writeln!(out, "Weights sha256 `{}`.\n", self.weights_sha256)?;
         if !p.code_sha256.is_empty() {
             writeln!(out, "Program sha256 `{}`.\n", p.code_sha256)?;
+        }
+        if !p.device.is_empty() {
+            writeln!(out, "Trained on: {}.\n", p.device)?;
         }
         self.write_model(out)?;
         self.write_data(out)?;
@@ -261,21 +268,29 @@ impl Card {
         writeln!(
             out,
             "Conformal 90 % intervals from {} tokens that neither trained nor validated; coverage \
-             is that of the test part. {:.2} % of the test tokens lie outside what the training \
-             features covered: there sizing adds no risk.\n",
+             is that of the test part. Tracked widths start there and follow the labels as they \
+             come to be known, by 1 % a step. {:.2} % of the test tokens lie outside what the \
+             training features covered: there sizing adds no risk.\n",
             r.calibration_rows,
             100.0 * r.distrusted_share
         )?;
-        writeln!(out, "| horizon | half width in sd | coverage | coverage of ±1.645 sd |")?;
-        writeln!(out, "|---|---|---|---|")?;
+        writeln!(
+            out,
+            "| horizon | half width in sd | coverage | coverage of ±1.645 sd | tracked: mean half \
+             width, coverage |"
+        )?;
+        writeln!(out, "|---|---|---|---|---|")?;
         for (h, report) in self.test.iter().enumerate() {
             writeln!(
                 out,
-                "| {} | {:.3} | {} | {} |",
+                "| {} | {:.3} | {} | {} | {} |",
                 report.horizon_tokens,
                 r.interval_z90[h],
                 interval(&r.coverage[h]),
-                interval(&r.coverage_normal[h])
+                interval(&r.coverage_normal[h]),
+                r.tracked.as_ref().map_or("-".into(), |t| {
+                    format!("{:.3}, {}", t.half_width[h], interval(&t.coverage[h]))
+                })
             )?;
         }
         Ok(())

@@ -1,12 +1,14 @@
 //! What the forecast's own uncertainty is worth: intervals that hold what they say (split
 //! conformal prediction with scores `|y - mean| / sd`; Vovk, Gammerman and Shafer 2005, Lei et al.
-//! 2018) and the edge of what the training features covered.
+//! 2018), widths that follow the day where it leaves the calibration slice behind (the quantile
+//! tracker of Angelopoulos, Candes and Tibshirani 2023, after Gibbs and Candes 2021), and the edge
+//! of what the training features covered.
 
 use crate::evaluate::{Run, RunRow};
 use crate::metrics::{Interval, block_interval};
 use crate::scaler::Scaler;
 use ijk_core::features::FEATURE_COUNT;
-use ijk_core::forecast::HORIZON_COUNT;
+use ijk_core::forecast::{HORIZON_COUNT, HORIZONS};
 use ijk_infer::TrustRegion;
 use ijk_infer::weights::TRIANGLE;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,20 @@ use serde::{Deserialize, Serialize};
 pub const COVERAGE: f64 = 0.9;
 /// Share of calibration tokens inside the edge of what is known.
 pub const KNOWN_SHARE: f64 = 0.995;
+
+/// Step of the tracked widths, in their logarithm: a label outside widens by 0.9 of it, one
+/// inside narrows by 0.1. Near a normal law the width forgets over about 300 tokens; chosen from
+/// that, not from any result.
+pub const TRACKING_STEP: f64 = 0.01;
+
+/// What widths that follow the labels are worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tracked {
+    /// Share of labels inside, per horizon.
+    pub coverage: [Interval; HORIZON_COUNT],
+    /// Mean half width in predictive standard deviations, per horizon.
+    pub half_width: [f64; HORIZON_COUNT],
+}
 
 /// What the calibration slice gave and what the test part made of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +45,9 @@ pub struct Reliability {
     pub coverage_normal: [Interval; HORIZON_COUNT],
     /// Share of test tokens outside what is known.
     pub distrusted_share: f64,
+    /// The same intervals with widths that follow the labels; absent in older cards.
+    #[serde(default)]
+    pub tracked: Option<Tracked>,
 }
 
 /// Returns the half width that holds `coverage` of new labels where they are exchangeable with
@@ -65,6 +84,45 @@ pub fn coverage(runs: &[Run], half_width: [f64; HORIZON_COUNT]) -> [Interval; HO
             runs.iter().map(|r| r.rows.iter().filter_map(inside).collect()).collect();
         block_interval(&rows)
     })
+}
+
+/// Streams the rows with half widths that start at `start` in every run and follow the labels: a
+/// label at horizon `h` speaks `h` tokens after its forecast, when its last mid is known.
+///
+/// Whatever the law of the data, the share outside comes to 10 % as the run grows: the sum of the
+/// steps is the change of a logarithm that stays bounded.
+pub fn track(runs: &[Run], start: [f64; HORIZON_COUNT]) -> Tracked {
+    let streams: [Vec<(Vec<f64>, f64)>; HORIZON_COUNT] =
+        std::array::from_fn(|h| runs.iter().map(|r| track_run(r, h, start[h])).collect());
+    Tracked {
+        coverage: std::array::from_fn(|h| {
+            let inside: Vec<Vec<f64>> = streams[h].iter().map(|(i, _)| i.clone()).collect();
+            block_interval(&inside)
+        }),
+        half_width: std::array::from_fn(|h| {
+            let rows: usize = streams[h].iter().map(|(i, _)| i.len()).sum();
+            streams[h].iter().map(|(_, sum)| sum).sum::<f64>() / rows.max(1) as f64
+        }),
+    }
+}
+
+/// Returns per labelled row whether it lay inside, and the sum of the half widths there.
+fn track_run(run: &Run, h: usize, start: f64) -> (Vec<f64>, f64) {
+    let late = HORIZONS[h] as usize;
+    let mut log_width = start.ln();
+    let mut told: Vec<Option<bool>> = Vec::with_capacity(run.rows.len());
+    let mut sum = 0.0;
+    for (t, row) in run.rows.iter().enumerate() {
+        if let Some(outside) = t.checked_sub(late).and_then(|known| told[known]) {
+            log_width += TRACKING_STEP * (f64::from(u8::from(outside)) - (1.0 - COVERAGE));
+        }
+        let width = log_width.exp();
+        let outside = score(row, h).map(|z| z > width);
+        sum += if outside.is_some() { width } else { 0.0 };
+        told.push(outside);
+    }
+    let inside = told.iter().flatten().map(|o| f64::from(u8::from(!o))).collect();
+    (inside, sum)
 }
 
 /// Returns the ellipsoid of scaled training features with the edge at [`KNOWN_SHARE`] of the
@@ -159,6 +217,47 @@ mod tests {
         let share = inside / f64::from(trials);
         // Three standard errors of 4,000 draws: 0.0142.
         assert!((share - 0.9).abs() < 0.0143 + 0.01, "{share}");
+    }
+
+    /// Rows of mean 0 and variance 1 with these labels.
+    fn labelled(labels: impl Iterator<Item = f64>) -> Run {
+        // Zeros throughout: mean 0, log variance 0.
+        let forecast = ijk_core::EnsembleForecast { member_count: 1, ..Default::default() };
+        let row = |y| RunRow { features: [0.0; FEATURE_COUNT], forecast, labels: [y; 4] };
+        Run { rows: labels.map(row).collect(), session: 0, first: 0 }
+    }
+
+    #[test]
+    fn tracked_widths_cover_where_the_law_moves_away() {
+        // Uniform labels whose spread doubles halfway: 0.9 of +-1 is right, then 0.9 of +-2.
+        let mut rng = Stream::new(8, "tracked");
+        let spread = |t: usize| if t < 3_000 { 1.0 } else { 2.0 };
+        let run = labelled((0..6_000).map(|t| spread(t) * (2.0 * rng.uniform() - 1.0)));
+        let runs = [run];
+        let still = coverage(&runs, [0.9; 4]);
+        let tracked = track(&runs, [0.9; 4]);
+        for ((still, got), width) in still.iter().zip(&tracked.coverage).zip(tracked.half_width) {
+            assert!((still.value - 0.675).abs() < 0.02, "{still:?}");
+            // ln 2 of widening at 0.01 a step costs 0.69 / 0.01 / 6000 = 0.0116 of the rows.
+            assert!((got.value - (0.9 - 0.0116)).abs() < 0.004, "{got:?}");
+            assert!((width - 1.35).abs() < 0.06, "{width}");
+        }
+    }
+
+    #[test]
+    fn a_tracked_width_knows_no_label_before_its_time() {
+        // Two streams that differ in the label of row 100 alone: at horizon h the widths may
+        // differ from row 100 + h on.
+        let quiet = |t: usize| if t.is_multiple_of(7) { 3.0 } else { 0.5 };
+        let widths = |odd: f64, h: usize, rows: usize| {
+            let run = labelled((0..rows).map(|t| if t == 100 { odd } else { quiet(t) }));
+            track_run(&run, h, 1.0).1
+        };
+        for (h, late) in HORIZONS.into_iter().enumerate() {
+            let first = 100 + late as usize;
+            assert_eq!(widths(0.1, h, first), widths(9.0, h, first));
+            assert!(widths(0.1, h, first + 1) < widths(9.0, h, first + 1));
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! only as a learned bias by age, initialised with the slopes of ALiBi (Press, Smith and Lewis
 //! 2022), so that a key and a value once computed stay valid while they are inside the band.
 
-use crate::attention::{Band, BandedAttention};
+use crate::attention::{Band, BandedAttention, by_row};
+use crate::fused;
 use crate::rng::Stream;
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
@@ -102,21 +103,21 @@ impl<B: Backend> Block<B> {
     }
 
     fn forward(&self, x: Tensor<B, 3>, band: &Band<B>) -> Tensor<B, 3> {
-        let normed = self.norm_attention.forward(x.clone());
+        let normed = normalise(&self.norm_attention, x.clone());
         let x = x + self.attention.forward(normed, band);
         self.feed_forward(x)
     }
 
     fn forward_shown(&self, x: Tensor<B, 3>, band: &Band<B>) -> (Tensor<B, 3>, Tensor<B, 4>) {
-        let normed = self.norm_attention.forward(x.clone());
+        let normed = normalise(&self.norm_attention, x.clone());
         let (mixed, weights) = self.attention.forward_shown(normed, band);
         (self.feed_forward(x + mixed), weights)
     }
 
     fn feed_forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let normed = self.norm_feed_forward.forward(x.clone());
-        let hidden = gelu_tanh(self.up.forward(normed));
-        x + self.down.forward(hidden)
+        let normed = normalise(&self.norm_feed_forward, x.clone());
+        let hidden = gelu_tanh(by_row(&self.up, normed));
+        x + by_row(&self.down, hidden)
     }
 }
 
@@ -168,12 +169,12 @@ impl<B: Backend> Encoder<B> {
     /// Maps scaled features to the residual stream behind the last block, `[batch, tokens, d]`:
     /// what a new head, a slot or an adapted head works on. Sequences of the band's length.
     pub fn embed(&self, x: Tensor<B, 3>, band: &Band<B>) -> Tensor<B, 3> {
-        self.blocks.iter().fold(self.input.forward(x), |x, block| block.forward(x, band))
+        self.blocks.iter().fold(by_row(&self.input, x), |x, block| block.forward(x, band))
     }
 
     /// Maps the residual stream to raw outputs: last norm and head.
     pub fn read(&self, stream: Tensor<B, 3>) -> Tensor<B, 3> {
-        self.head.forward(self.norm.forward(stream))
+        by_row(&self.head, normalise(&self.norm, stream))
     }
 
     /// As [`Encoder::forward_banded`], with the attention of every block, first to last: each
@@ -184,7 +185,7 @@ impl<B: Backend> Encoder<B> {
         x: Tensor<B, 3>,
         band: &Band<B>,
     ) -> (Tensor<B, 3>, Vec<Tensor<B, 4>>) {
-        let mut x = self.input.forward(x);
+        let mut x = by_row(&self.input, x);
         let mut shown = Vec::with_capacity(self.blocks.len());
         for block in &self.blocks {
             let weights;
@@ -198,9 +199,20 @@ impl<B: Backend> Encoder<B> {
 /// GELU in its tanh form, `x/2 (1 + tanh u)` with `u = sqrt(2/pi) (x + 0.044715 x^3)`, written as
 /// `x sigmoid(2 u)`: the same function with one exponential.
 pub fn gelu_tanh<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
+    if let Some(y) = fused::gelu_tanh(&x) {
+        return y;
+    }
     let twice = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
     let poly = (x.clone() * x.clone()).mul_scalar(twice * 0.044_715).add_scalar(twice);
     x.clone() * sigmoid(x * poly)
+}
+
+/// Layer norm over the last axis.
+fn normalise<B: Backend>(norm: &LayerNorm<B>, x: Tensor<B, 3>) -> Tensor<B, 3> {
+    let beta = norm.beta.as_ref().map(Param::val);
+    let fused =
+        beta.and_then(|beta| fused::layer_norm(&x, &norm.gamma.val(), &beta, NORM_EPSILON as f32));
+    fused.unwrap_or_else(|| norm.forward(x))
 }
 
 /// Returns `-slope * age` per head and age; slopes `2^(-8 (h + 1) / heads)` (ALiBi).

@@ -3,7 +3,7 @@
 use crate::calibrate::calibrate_variance;
 use crate::card::{Card, CardSession, FoldCard, MemberCard};
 use crate::checkpoint::Checkpoints;
-use crate::conformal::{Reliability, calibrate, coverage, trust_region};
+use crate::conformal::{Reliability, calibrate, coverage, track, trust_region};
 use crate::encoder::{Encoder, EncoderShape};
 use crate::evaluate::{HorizonReport, Run, forecast_runs, score};
 use crate::export::{ExportMeta, export};
@@ -52,8 +52,8 @@ pub struct FitSettings {
     /// Expanding walk-forward folds that are scored beside the final fit, one member each; 0
     /// for none.
     pub walk_forward_folds: usize,
-    /// Shuffles the training labels in time: a fit without any truth to find, whose skill must
-    /// be none.
+    /// Shuffles the labels of training and validation in time: a fit without any truth to find,
+    /// whose skill must be none.
     pub shuffle_labels: bool,
     /// Tokens of all sessions together, copies included, that may be held in memory.
     pub tokens_max: usize,
@@ -119,6 +119,8 @@ pub struct Provenance {
     pub code_version: String,
     /// SHA-256 of the program.
     pub code_sha256: String,
+    /// Where it trained; empty where nobody says.
+    pub device: String,
 }
 
 /// Weights with their card.
@@ -350,6 +352,7 @@ fn reliability(weights: &Weights, calibration: &[Run], test: &[Run]) -> Option<R
         coverage: coverage(test, interval_z90),
         coverage_normal: coverage(test, [COVERAGE_SD; HORIZON_COUNT]),
         distrusted_share: distrusted as f64 / rows().count().max(1) as f64,
+        tracked: Some(track(test, interval_z90)),
     })
 }
 
@@ -363,10 +366,11 @@ fn prepare(
     let label = |parts: &[Segment]| -> Vec<Vec<LabelRow>> {
         parts.iter().map(|s| labels(&sessions[s.session].mids[s.tokens.clone()])).collect()
     };
-    let (mut train_labels, validation_labels) = (label(&split.train), label(&split.validation));
+    let (mut train_labels, mut validation_labels) = (label(&split.train), label(&split.validation));
     if settings.shuffle_labels {
         let mut rng = Stream::new(settings.seed, "shuffled labels");
-        train_labels.iter_mut().for_each(|rows| rng.shuffle(rows));
+        let parts = train_labels.iter_mut().chain(&mut validation_labels);
+        parts.for_each(|rows| rng.shuffle(rows));
     }
     let scaler = Scaler::fit(split.train.iter().flat_map(features));
     let scale = LabelScale::fit(train_labels.iter().flatten())?;

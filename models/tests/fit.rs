@@ -30,7 +30,7 @@ fn run(sessions: &[Session], settings: &FitSettings) -> Fitted {
         command: "test".into(),
         created: "2026-01-01T00:00:00Z".into(),
         code_version: "0".into(),
-        code_sha256: String::new(),
+        ..Provenance::default()
     };
     fit(sessions, settings, &provenance, None, &mut |_| {}).unwrap()
 }

@@ -1,6 +1,6 @@
 //! What the command line takes.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ijk_data::spec::FEED_FORMS;
 use std::path::PathBuf;
 
@@ -69,6 +69,9 @@ pub struct FitArgs {
     /// A feed that no part of the fit sees, to compare on afterwards; may be repeated.
     #[arg(long, value_name = "SPEC")]
     pub untouched: Vec<String>,
+    /// Where to train: `auto` takes a CUDA device where the build and the machine have one.
+    #[arg(long, value_name = "DEVICE", value_enum, default_value_t = DeviceArg::Auto)]
+    pub device: DeviceArg,
     /// Skip the baselines.
     #[arg(long)]
     pub no_baselines: bool,
@@ -85,6 +88,17 @@ pub struct FitArgs {
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
+}
+
+/// Values of `--device`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceArg {
+    /// This machine's processor.
+    Cpu,
+    /// A CUDA device, or exit code 2.
+    Cuda,
+    /// A CUDA device where there is one, else the processor.
+    Auto,
 }
 
 /// Arguments of `eval`.

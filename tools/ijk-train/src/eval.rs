@@ -4,12 +4,15 @@ use crate::args::EvalArgs;
 use crate::exit::{DATA, Exit, USAGE};
 use crate::progress::Display;
 use crate::{files, table};
+use ijk_core::forecast::HORIZON_COUNT;
 use ijk_data::FeedSpec;
 use ijk_infer::Weights;
 use ijk_models::card::Card;
+use ijk_models::conformal::{Tracked, coverage, track};
 use ijk_models::evaluate::{forecast_runs, score, warm_up_tokens};
 use ijk_models::feeds::load;
 use ijk_models::labels::{LabelScale, labels};
+use ijk_models::metrics::Interval;
 use ijk_models::session::{Session, hex};
 use ijk_models::split::Segment;
 use ijk_models::train::Progress;
@@ -48,6 +51,11 @@ pub fn run(args: &EvalArgs, json: bool) -> Result<(), Exit> {
         return Err(Exit::new(DATA, format!("no session has more than {needed} tokens to score")));
     }
     let scores = score(&runs, &scale, None);
+    let intervals = weights.spec.interval_z90.map(|z90| Intervals {
+        half_width: z90,
+        coverage: coverage(&runs, z90),
+        tracked: track(&runs, z90),
+    });
     if json {
         let tokens: Vec<_> = sessions
             .iter()
@@ -63,14 +71,26 @@ pub fn run(args: &EvalArgs, json: bool) -> Result<(), Exit> {
             "threshold_source": source,
             "label_scale": scale,
             "scores": scores,
+            "intervals": intervals,
         }));
     } else {
         if source == "feed" {
             eprintln!("no card beside the weights: class thresholds are those of these feeds");
         }
         files::print_text(&table::scores(&scores));
+        if let Some(i) = &intervals {
+            files::print_text(&table::intervals(&i.half_width, &i.coverage, &i.tracked));
+        }
     }
     Ok(())
+}
+
+/// The 90 % intervals of the weights file on these feeds, in predictive standard deviations.
+#[derive(serde::Serialize)]
+struct Intervals {
+    half_width: [f64; HORIZON_COUNT],
+    coverage: [Interval; HORIZON_COUNT],
+    tracked: Tracked,
 }
 
 fn read_weights(path: &Path) -> Result<Weights, Exit> {

@@ -4,6 +4,7 @@ use crate::args::Fi2010Args;
 use crate::exit::{DATA, Exit, USAGE};
 use crate::files;
 use crate::progress::Display;
+use ijk_core::limits::MEMBER_COUNT_MAX;
 use ijk_models::baselines::{Baselines, NAMES};
 use ijk_models::fi2010::{EVENTS, PUBLISHED, Snapshots, read};
 use ijk_models::fit::{ClassTask, classify};
@@ -17,6 +18,10 @@ use std::path::PathBuf;
 /// # Errors
 /// [`Exit`] with the code of the cause.
 pub fn run(args: &Fi2010Args, json: bool) -> Result<(), Exit> {
+    if !(1..=MEMBER_COUNT_MAX).contains(&args.members) || args.epochs == 0 {
+        let said = format!("members must be 1 to {MEMBER_COUNT_MAX}, epochs at least 1");
+        return Err(Exit::new(USAGE, said));
+    }
     let train = read_all(&args.train)?;
     let test = read_all(&args.test)?;
     // The last sixth of the training days chooses the epoch.

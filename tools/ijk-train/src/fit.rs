@@ -1,6 +1,6 @@
 //! `ijk-train fit`.
 
-use crate::args::FitArgs;
+use crate::args::{DeviceArg, FitArgs};
 use crate::compare::{self, Candidate, Compared, Training};
 use crate::exit::{DATA, Exit, USAGE};
 use crate::mlflow::{RunId, Server};
@@ -9,8 +9,9 @@ use crate::store::{Entry, Store};
 use crate::{entry, files, plot, settings, table};
 use ijk_models::checkpoint::Checkpoints;
 use ijk_models::compare::to_markdown;
+use ijk_models::device::{Choice, Device, choose, fit_on_device};
 use ijk_models::feeds::{expand, load_phases};
-use ijk_models::fit::{FitSettings, Fitted, Provenance, fit};
+use ijk_models::fit::{FitSettings, Fitted, Provenance};
 use ijk_models::session::{Session, hex};
 use ijk_models::split::split;
 use ijk_models::train::{EpochRecord, Progress};
@@ -61,12 +62,14 @@ pub fn run(args: &FitArgs, json: bool) -> Result<(), Exit> {
     let settings = settings::of(args)?;
     settings.check()?;
     let outputs = Outputs::new(args)?;
+    let device = device(args.device)?;
     let feeds = expand(&settings).map_err(|e| Exit::new(USAGE, e))?;
     let provenance = Provenance {
         command: command_line(std::env::args().skip(1)),
         created: created()?,
         code_version: code_version(),
         code_sha256: program_sha256(),
+        device: device.to_string(),
     };
     let name = args.out.file_stem().map(|s| s.to_string_lossy().into_owned());
     let name = name.unwrap_or_default();
@@ -82,7 +85,8 @@ pub fn run(args: &FitArgs, json: bool) -> Result<(), Exit> {
             live.epoch(*member, epoch);
         }
     };
-    let mut fitted = fit(&sessions, &settings, &provenance, Some(&checkpoints), &mut report)?;
+    let kept = Some(&checkpoints);
+    let mut fitted = fit_on_device(&device, &sessions, &settings, &provenance, kept, &mut report)?;
     let untouched = match args.no_baselines {
         true => None,
         false => contest(args, &name, &mut fitted, &sessions, &mut display)?,
@@ -227,6 +231,15 @@ fn checkpoints(
     hash.update(env!("CARGO_PKG_VERSION"));
     sessions.iter().for_each(|s| hash.update(s.sha256()));
     Ok(Checkpoints::new(&folder, hash.finalize().into()))
+}
+
+fn device(asked: DeviceArg) -> Result<Device, Exit> {
+    let choice = match asked {
+        DeviceArg::Cpu => Choice::Cpu,
+        DeviceArg::Cuda => Choice::Cuda,
+        DeviceArg::Auto => Choice::Auto,
+    };
+    choose(choice).map_err(|e| Exit::new(USAGE, e))
 }
 
 /// SHA-256 of the program that runs; empty where it cannot be read.

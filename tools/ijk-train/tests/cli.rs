@@ -201,6 +201,54 @@ fn the_store_and_the_gate_speak_with_exit_codes() {
     assert!(stderr(&broken).contains("runs.jsonl: line 1"), "{}", stderr(&broken));
 }
 
+#[test]
+fn files_that_are_missing_cut_or_foreign_end_with_their_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+    let whole = silent_weights();
+    put("cut.safetensors", &whole[..100_000]);
+    put("alone.safetensors", &whole);
+    put("torn.safetensors", &whole);
+    put("torn.json", b"{\"provenance\":");
+    put("text.txt", b"1 2 x\n");
+    let (two, three) = (2, 3);
+    let cases: [(i32, &str, &str); 15] = [
+        (two, "compare --weights none.safetensors", "none.safetensors"),
+        (three, "compare --weights cut.safetensors", "the header describes"),
+        (two, "compare --weights alone.safetensors", "alone.json"),
+        (three, "compare --weights torn.safetensors", "torn.json"),
+        (three, "eval --weights torn.safetensors --feed synth:1:10", "torn.json"),
+        (two, "eval --weights alone.safetensors --card no.json --feed synth", "no.json"),
+        (three, "eval --weights alone.safetensors --feed lobster:no.zip", "no.zip"),
+        (three, "eval --weights alone.safetensors --feed ticks:text.txt", "text.txt"),
+        (three, "export --weights cut.safetensors --out m.safetensors", "cut.safetensors"),
+        (two, "runs compare 1 2", "no run 1"),
+        (two, "runs promote 1", "no run 1"),
+        (two, "runs ls --store text.txt", "text.txt"),
+        (three, "fi2010 --train no.txt --test no.txt", "no.txt"),
+        (three, "fi2010 --train text.txt --test text.txt", "1 rows, expected 149"),
+        (two, "fi2010 --train text.txt --test text.txt --members 9", "members must be 1 to 5"),
+    ];
+    for (expected, line, said) in cases {
+        let args: Vec<&str> = line.split(' ').collect();
+        let output = ijk_train(dir.path(), &args);
+        assert_eq!(code(&output), expected, "{line}: {}", stderr(&output));
+        assert!(stderr(&output).contains(said), "{line}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_told_before_anything_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = ["fit", "--device", "cuda", "--feed", "lobster:no.zip", "--out", "w.safetensors"];
+    let output = ijk_train(dir.path(), &args);
+    // With a device the missing feed is what is wrong.
+    let there = code(&output) == 3 && stderr(&output).contains("no.zip");
+    let not = code(&output) == 2 && stderr(&output).contains("CUDA");
+    assert!(there || not, "{}", stderr(&output));
+}
+
 /// A file of the FI-2010 layout whose labels follow the imbalance of the best level.
 fn fi2010_file(columns: usize, seed: u64) -> String {
     let mut state = seed;

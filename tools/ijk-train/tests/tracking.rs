@@ -82,7 +82,8 @@ fn serve(python: &Path, dir: &Path) -> Option<(Server, String)> {
         .spawn()
         .ok()?;
     let server = Server(child);
-    let until = Instant::now() + Duration::from_secs(180);
+    // Half a minute of processor time, which a busy machine spreads over several.
+    let until = Instant::now() + Duration::from_secs(600);
     while Instant::now() < until {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return Some((server, format!("http://127.0.0.1:{port}")));
