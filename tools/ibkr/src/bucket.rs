@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 /// What is sent, in order of importance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
-    /// A cancel: may take the last token.
+    /// A cancel or a sign of life: may take the last token.
     Cancel,
-    /// Orders, questions, subscriptions: leave the reserve alone.
+    /// A question about orders: likewise, or many cancels would keep the answer away that says
+    /// what became of them.
+    Question,
+    /// Orders, subscriptions: leave the reserve alone.
     Other,
 }
 
@@ -64,7 +67,7 @@ impl Bucket {
         level.at = level.at.max(now);
         let gained = passed.as_nanos() as u64 * self.per_s;
         level.tokens_e9 = (level.tokens_e9 + gained).min(self.per_s * ONE_E9);
-        let floor = if weight == Weight::Cancel { 0 } else { self.reserve };
+        let floor = if weight == Weight::Other { self.reserve } else { 0 };
         if level.tokens_e9 < (floor + 1) * ONE_E9 {
             return false;
         }

@@ -232,6 +232,30 @@ fn strange_numbers_are_no_facts() {
 }
 
 #[test]
+fn a_fee_has_one_number_whatever_run_told_it_first() {
+    let fee = |id: &str| CommissionReport {
+        execution_id: id.to_string(),
+        commission: 1.0,
+        ..CommissionReport::default()
+    };
+    // One run books the first report and its fee.
+    let mut l = ledger();
+    let number = l.on_sending(&order(10));
+    l.on_execution(CON_ID, &execution(number, "x.01", 10.0, 99.0), false);
+    l.on_commission(&fee("x.01"));
+    let first = reports(&mut l).last().copied().unwrap();
+    // The next knows only the correction.
+    let mut l = ledger();
+    l.on_execution(CON_ID, &execution(number, "x.02", 10.0, 99.5), false);
+    assert!(reports(&mut l).is_empty() && l.take_doubt(), "the list is asked for");
+    l.on_execution(CON_ID, &execution(number, "x.02", 10.0, 99.5), true);
+    l.on_commission(&fee("x.02"));
+    let again = reports(&mut l).last().copied().unwrap();
+    assert_eq!((again.kind, again.exec_id), (ReportKind::Commission, first.exec_id));
+    assert_eq!(again.fee_e9, first.fee_e9);
+}
+
+#[test]
 fn two_live_orders_with_one_reference_are_ours_and_a_stranger() {
     let mut l = ledger();
     let number = l.on_sending(&order(10));

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(10);
 /// A doubt that lasts this long is looked into: most resolve themselves in the next frame.
 const DOUBT: Duration = Duration::from_millis(250);
+/// Heartbeats without the gateway's own link after which the connection is opened anew.
+const FROZEN_BEATS: u32 = 30;
 /// Longest pause between two looks into a doubt that does not resolve.
 const DOUBT_MAX: Duration = Duration::from_secs(10);
 
@@ -112,8 +114,9 @@ impl Control {
         if let Err(e) = self.compare(&link) {
             return e.to_string();
         }
-        self.shared.tell_up();
+        self.rise(&link);
         let mut doubt = Doubt::default();
+        let mut heard = Instant::now();
         loop {
             if self.shared.stopped() {
                 return "stopped".to_string();
@@ -128,10 +131,27 @@ impl Control {
                 if let Err(e) = self.compare(&link) {
                     return e.to_string();
                 }
-                self.shared.tell_up();
+                self.rise(&link);
+            }
+            if !link.state.is_frozen() {
+                heard = Instant::now();
+            } else if heard.elapsed() > FROZEN_BEATS * self.settings.heartbeat {
+                // The word that all is well may have been lost; a new connection is told again.
+                return "the gateway has had no link for long: connecting anew".to_string();
             }
             self.answer(&link);
             self.look_into(&link, &mut doubt);
+        }
+    }
+
+    /// Tells that the link stands, unless the gateway has none of its own.
+    fn rise(&self, link: &Link) {
+        if !link.state.is_frozen() {
+            self.shared.tell_up();
+        }
+        if link.state.is_frozen() {
+            // Lost in between.
+            self.shared.tell_down();
         }
     }
 
@@ -226,7 +246,7 @@ impl Control {
     ) -> Result<Vec<T>, AskError> {
         let longest = self.settings.answer_timeout();
         let late = || AskError::Late { what, waited_ms: longest.as_millis() };
-        if !self.settings.bucket.wait(Weight::Other, longest) {
+        if !self.settings.bucket.wait(Weight::Question, longest) {
             return Err(late());
         }
         collect(longest).map_err(|e| match e {
@@ -240,7 +260,7 @@ impl Control {
         let late = || AskError::Late { what, waited_ms: longest.as_millis() };
         // The subscription is cancelled at its end: two messages.
         let bucket = &self.settings.bucket;
-        if !bucket.wait(Weight::Other, longest) || !bucket.wait(Weight::Other, longest) {
+        if !bucket.wait(Weight::Question, longest) || !bucket.wait(Weight::Question, longest) {
             return Err(late());
         }
         let failed = |e: ibapi::Error| AskError::Failed { what, text: e.to_string() };

@@ -286,6 +286,11 @@ impl Ledger {
         if before.as_ref().is_some_and(|b| version <= b.version) {
             return;
         }
+        if !asked && before.is_none() && version > 1 {
+            // What it corrects stands in the list, with its price.
+            self.doubtful = true;
+            return;
+        }
         if !asked && self.is_absurd(&exec, e) {
             return;
         }
@@ -386,8 +391,14 @@ impl Ledger {
             return;
         }
         exec.fee_told = fee;
-        let exec = exec.clone();
+        let is_first = added == fee;
+        let mut exec = exec.clone();
         let Some(row) = self.rows.get(&exec.key).cloned() else { return };
+        if is_first && version > 1 {
+            // Under the number of the first report: an earlier run may have booked the fee there,
+            // and the kernel books one number once.
+            exec.number = exec_number(&format!("{name}.01"));
+        }
         self.tell_execution(&row, &exec, ReportKind::Commission);
         if let Some(VenueMessage::Report(r)) = self.out.last_mut() {
             r.fee_e9 = added;

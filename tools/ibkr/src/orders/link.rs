@@ -26,12 +26,19 @@ pub struct State {
     why: Mutex<Option<String>>,
     /// The gateway has its own link to the broker back: compare, then go on.
     pub restored: AtomicBool,
+    /// It has lost it.
+    frozen: AtomicBool,
 }
 
 impl State {
     /// Returns whether the connection is given up.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
+    }
+
+    /// Returns whether the gateway has no link to the broker.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Acquire)
     }
 
     /// Returns why it was given up.
@@ -142,10 +149,12 @@ fn hear_notices(notices: &NoticeStream, shared: &Shared, state: &State) {
             // Orders at the exchange live on and their executions are still taken.
             Some(Response::FreezeOrders) => {
                 shared.set_error(&format!("gateway message {}: {}", n.code, n.message));
+                state.frozen.store(true, Ordering::Release);
                 shared.tell_down();
             }
             Some(Response::RebuildAll | Response::ReconcileOrders) => {
                 shared.tell_down();
+                state.frozen.store(false, Ordering::Release);
                 state.restored.store(true, Ordering::Release);
             }
             Some(Response::Reconnect) => {

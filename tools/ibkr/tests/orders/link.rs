@@ -292,3 +292,26 @@ fn a_cancel_without_a_link_is_not_kept_for_later() {
     rig.cancel(id);
     rig.until_told(id, ReportKind::Canceled);
 }
+
+#[test]
+fn a_freeze_whose_end_nobody_told_ends_with_a_new_connection() {
+    let mut rig = Rig::new();
+    let resting = rig.rest(5);
+    rig.until_told(resting, ReportKind::Ack);
+    freezes(&mut rig, "notice 2110");
+    thaws(&mut rig);
+    assert_eq!(rig.told(resting).kinds, [ReportKind::Ack]);
+}
+
+#[test]
+fn a_link_opened_while_the_gateway_has_none_stays_down() {
+    let mut rig = Rig::new();
+    freezes(&mut rig, "link down");
+    rig.command("drop");
+    rig.wait(1_500);
+    assert!(!rig.is_up(), "{:?}", rig.links);
+    let late = rig.rest(1);
+    rig.until_told(late, ReportKind::Absent);
+    rig.command("link up kept");
+    thaws(&mut rig);
+}
