@@ -1,6 +1,7 @@
 //! Every setting of the kernel. Each has a default; unknown keys are refused. Units stand in the
 //! names.
 
+pub use crate::calendar::{CalendarConfig, CalendarName};
 pub use crate::risk_config::RiskConfig;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// A venue that outlives the process.
     pub venue: VenueConfig,
+    /// Holidays, half days, hours without orders.
+    pub calendar: CalendarConfig,
     /// Overrides of instrument definitions, by symbol.
     pub instrument: Vec<InstrumentConfig>,
 }
@@ -56,6 +59,7 @@ impl Config {
             runtime: RuntimeConfig::default(),
             journal: JournalConfig::default(),
             venue: VenueConfig::default(),
+            calendar: CalendarConfig::default(),
             instrument: Vec::new(),
         }
     }

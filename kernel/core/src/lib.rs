@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alarm;
+pub mod calendar;
 pub mod condition;
 pub mod config;
 pub mod event;

@@ -1,7 +1,7 @@
 //! From feed specifications to one merged source, with the settings' instrument overrides.
 
 use crate::exit::Exit;
-use ijk_core::config::InstrumentConfig;
+use ijk_core::config::{CalendarConfig, InstrumentConfig};
 use ijk_core::num::{E9, parse_decimal_e9};
 use ijk_core::{
     Currency, DepthKind, EventSource, FeedError, Instrument, MarketEvent, Px, Qty, RepairCounts,
@@ -127,6 +127,16 @@ impl Feeds {
             self.first = self.source.next_event()?;
         }
         Ok(self.first.map_or(0, |ev| ev.ts_receive.0))
+    }
+
+    /// Bounds the sessions by the calendar, for runs whose orders reach somebody outside; see
+    /// [`crate::sessions::bound`]. To be called before the first record is taken.
+    ///
+    /// # Errors
+    /// Exit code 78 for a day on which an instrument does not trade, the source's.
+    pub fn bound_sessions(&mut self, config: &CalendarConfig, is_live: bool) -> Result<(), Exit> {
+        let now_ns = self.first_ns()?;
+        crate::sessions::bound(&mut self.instruments, config, now_ns, is_live)
     }
 }
 

@@ -13,6 +13,7 @@ mod progress;
 mod recover;
 mod report;
 mod run_dir;
+mod sessions;
 mod settings;
 mod state_dir;
 mod system;

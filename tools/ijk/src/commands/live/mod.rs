@@ -68,6 +68,9 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
         return Err(Exit::usage("--weights none trades nothing without --parents FILE.csv"));
     }
     let mut source = feeds::open(&specs, seed, &config.instrument)?;
+    if external {
+        source.bound_sessions(&config.calendar, false)?;
+    }
     calibration.map_or(Ok(()), |c| c.check(external, &mut source))?;
     let (mut parents, parents_id) = match &args.parents {
         Some(path) => (
