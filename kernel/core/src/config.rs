@@ -2,6 +2,7 @@
 //! names.
 
 pub use crate::calendar::{CalendarConfig, CalendarName};
+pub use crate::ibkr_data::{IbkrClock, IbkrDataConfig};
 pub use crate::risk_config::RiskConfig;
 use serde::{Deserialize, Serialize};
 
@@ -556,6 +557,8 @@ pub struct IbkrConfig {
     pub backoff_min_ms: u64,
     /// See `backoff_min_ms`.
     pub backoff_max_ms: u64,
+    /// Market data.
+    pub data: IbkrDataConfig,
 }
 
 impl Default for IbkrConfig {
@@ -574,6 +577,7 @@ impl Default for IbkrConfig {
             answer_timeout_ms: 2_000,
             backoff_min_ms: 250,
             backoff_max_ms: 10_000,
+            data: IbkrDataConfig::default(),
         }
     }
 }

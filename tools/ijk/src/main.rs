@@ -8,6 +8,7 @@ mod exit;
 mod feeds;
 mod files;
 mod header;
+mod live_feed;
 mod parents;
 mod progress;
 mod recover;

@@ -44,10 +44,8 @@ pub fn bound(
         if live && now_ns >= session.close_ns {
             let date = Exchange::UsEquities.date_of(session.close_ns).map_err(refuse)?;
             let next = Exchange::UsEquities.next_day(date).map_err(refuse)?;
-            let text = format!(
-                "{}: the session of {date} is over; the next one is on {next}",
-                i.symbol
-            );
+            let text =
+                format!("{}: the session of {date} is over; the next one is on {next}", i.symbol);
             return Err(Exit::new(exit::UNSAFE, text));
         }
         i.session = session;

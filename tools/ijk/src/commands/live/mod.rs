@@ -9,6 +9,7 @@ use crate::calibration::Calibration;
 use crate::cli::LiveArgs;
 use crate::exit::{self, Exit};
 use crate::header::{DataId, FORMAT, Header};
+use crate::live_feed::LiveFeed;
 use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::state_dir::{STATE, StateDir};
 use crate::{feeds, parents, recover, settings, weights};
@@ -67,9 +68,11 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     if encoder.is_none() && args.parents.is_none() {
         return Err(Exit::usage("--weights none trades nothing without --parents FILE.csv"));
     }
-    let mut source = feeds::open(&specs, seed, &config.instrument)?;
-    if external {
-        source.bound_sessions(&config.calendar, false)?;
+    let is_live = specs.iter().any(feeds::is_live);
+    let live = is_live.then(|| LiveFeed::new(&config, &args.venue, speed)).transpose()?;
+    let mut source = feeds::open_with(&specs, seed, &config.instrument, live.as_ref())?;
+    if external || is_live {
+        source.bound_sessions(&config.calendar, is_live)?;
     }
     calibration.map_or(Ok(()), |c| c.check(external, &mut source))?;
     let (mut parents, parents_id) = match &args.parents {
