@@ -73,6 +73,7 @@ fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
         Command::Explain(args) => commands::explain::run(&args),
         Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
         Command::Journal(JournalCommand::Dump(args)) => commands::journal::dump(&args),
+        Command::IbCheck(args) => commands::ib_check::run(&args),
         Command::IbCode(args) => commands::ib_code::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Completions { shell } => commands::config::completions(shell),
