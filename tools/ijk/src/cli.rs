@@ -457,6 +457,8 @@ pub enum BenchWhat {
     Infer,
     /// One record through the whole decision core.
     Hotpath,
+    /// One tick of the broker until its order is in the ring to the gateway.
+    Adapter,
     /// A feed through book and features; the tick store's decoding.
     Replay,
     /// A feed through the exchange's and a local book.
