@@ -70,6 +70,10 @@ impl Worker {
         let mut link = Some(self.watch(first));
         let mut heard = Vec::new();
         let mut told = Vec::new();
+        // The reader learns what time it is before the market speaks.
+        for at in 0..self.lines.len() {
+            self.act(at, Act::SayAlive);
+        }
         while !self.ring.is_abandoned() && self.clock.now_ns() < self.end_ns {
             if link.is_none() {
                 link = self.reconnect();
