@@ -34,7 +34,7 @@ declare -A arguments=(
     [historical_ticks_bid_ask]="20250303T14:31:00Z AAPL"
     [historical_ticks_mid_point]="20250303T14:31:00Z AAPL"
     [historical_ticks_trade]="20250303T14:31:00Z AAPL"
-    [place_order]="--stock AAPL --buy 10"
+    [orders]=completed [place_order]="--stock AAPL --buy 10"
     [pnl]="--account DU0000001" [pnl_single]="--account DU0000001 --contract_id 265598"
     [smart_components]=9c0001 [stream_bars]="--stock AAPL"
 )
@@ -66,7 +66,8 @@ for name in "${examples[@]}"; do
     case $code in
         0) verdict=ended how= ;;
         124) verdict=streams how= ;;
-        *) verdict="fails with $code: $(grep -v 'RUST_BACKTRACE' "$work/out" | tail -n 1)" how=fails ;;
+        *) verdict="fails with $code: $(grep -m 1 'code: \|\[[0-9]*\]' "$work/out")"
+            how=fails ;;
     esac
     if [[ ${want[$name]:-} != "$how" ]]; then
         verdict="$verdict  (NOT AS LISTED: ${want[$name]:-ends or streams})"
