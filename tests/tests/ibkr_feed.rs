@@ -2,7 +2,7 @@
 //! depth, data and orders through the adapter, ends reconciled and replays; what it captured is a
 //! feed of its own; days and clocks that are none are refused.
 
-use ijk_tests::{run, run_failing, run_json, time_server};
+use ijk_tests::{ijk, run, run_failing, run_json, time_server};
 use ijk_twsim::{Limits, Server, SimConfig};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -79,6 +79,8 @@ fn simulator() -> Server {
 #[test]
 fn a_whole_session_of_five_symbols_ends_reconciled_and_replays() {
     let dir = tempfile::tempdir().unwrap();
+    // The day begins with the simulator: the command is built before it.
+    ijk();
     let server = simulator();
     settings(dir.path(), &server, "capture = \"day.jsonl\"\n");
     let feed = format!("ibkr:{SYMBOLS}");
