@@ -76,6 +76,11 @@ impl Streams {
         Ok(())
     }
 
+    /// Whether a tick-by-tick stream is open.
+    pub fn has_ticks(&self) -> bool {
+        self.trades.is_some() || self.bid_ask.is_some()
+    }
+
     /// Cancels everything.
     pub fn close(&mut self) {
         *self = Streams::default();

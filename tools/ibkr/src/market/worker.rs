@@ -260,7 +260,8 @@ impl Worker {
             line.depth_at = None;
             self.open_depth(at, link);
         }
-        if self.lines[at].ticks_at.is_some_and(|t| instant >= t) {
+        let line = &self.lines[at];
+        if !line.streams.has_ticks() && line.ticks_at.is_some_and(|t| instant >= t) {
             self.open_ticks(at, link);
         }
     }

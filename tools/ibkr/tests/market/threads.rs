@@ -272,6 +272,15 @@ fn ticks_cap_10190_falls_back_to_quotes() {
 }
 
 #[test]
+fn tick_streams_that_live_are_never_asked_for_again() {
+    let ticks = IbkrDataConfig { tick_lines: 1, ..data() };
+    let mut rig = Rig::start(sim(&["limit ticks 1"]), ticks, &["AAPL"]);
+    rig.until_priced(0);
+    rig.for_ms(17_000);
+    assert!(!rig.noted("10190"), "{:?}", rig.notes);
+}
+
+#[test]
 fn lines_cap_101_leaves_the_rest_alone_and_asks_slowly() {
     let mut rig = quotes(&["limit lines 1"], &["AAPL", "MSFT"]);
     rig.until_priced(0);
