@@ -11,7 +11,7 @@ pub mod event;
 pub mod features;
 pub mod feed;
 pub mod forecast;
-pub mod ibkr_data;
+pub mod ibkr;
 pub mod ids;
 pub mod instrument;
 pub mod limits;

@@ -57,7 +57,12 @@ fn a_capture_gives_the_records_that_were_told_live() {
 
 #[test]
 fn damaged_captures_are_refused_by_line() {
-    let head = r#"{"format":"ijk-ibkr-capture-1","instruments":[{"symbol":"A","currency":"USD","tick":10000000,"lot":1,"qty_unit_e9":1000000000,"session":{"open_ns":0,"close_ns":9}}],"by_rows":[false],"row_count":5,"band":0.5}"#;
+    let head = concat!(
+        r#"{"format":"ijk-ibkr-capture-1","instruments":[{"symbol":"A","currency":"USD","#,
+        r#""tick":10000000,"lot":1,"qty_unit_e9":1000000000,"#,
+        r#""session":{"open_ns":0,"close_ns":9}}],"#,
+        r#""by_rows":[false],"row_count":5,"band":0.5}"#,
+    );
     let good = r#"{"at_ns":5,"instrument":0,"heard":"fresh"}"#;
     for (name, text, line, kind) in [
         ("empty", String::new(), 1, FeedErrorKind::Format),
