@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod binance;
+pub mod calendar;
 pub mod databento;
 pub mod dbn;
 pub mod input;

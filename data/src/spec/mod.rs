@@ -2,6 +2,7 @@
 
 mod open;
 
+use ijk_core::Symbol;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -18,7 +19,8 @@ databento:FILE.csv[.gz|.zip]
 binance:FILE[.gz]
 ticks:FILE.parquet
 bars:FILE
-ibkr";
+ibkr[:SYMBOL[,SYMBOL..]]
+ibkr-capture:FILE";
 
 /// A feed: where its events come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +51,10 @@ pub enum FeedSpec {
     Ticks(PathBuf),
     /// Open-high-low-close bars.
     Bars(PathBuf),
-    /// Interactive Brokers, live.
-    Ibkr,
+    /// Interactive Brokers, live: these symbols, or those the settings allow.
+    Ibkr(Vec<Symbol>),
+    /// What a live feed of Interactive Brokers wrote down.
+    IbkrCapture(PathBuf),
 }
 
 /// A text that names no feed.
@@ -67,13 +71,14 @@ impl FeedSpec {
     /// Returns the (first) file of this feed, if it has one.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            FeedSpec::Synth { .. } | FeedSpec::Ibkr => None,
+            FeedSpec::Synth { .. } | FeedSpec::Ibkr(_) => None,
             FeedSpec::Lobster { message: path, .. }
             | FeedSpec::Dbn(path)
             | FeedSpec::Databento(path)
             | FeedSpec::Binance(path)
             | FeedSpec::Ticks(path)
-            | FeedSpec::Bars(path) => Some(path),
+            | FeedSpec::Bars(path)
+            | FeedSpec::IbkrCapture(path) => Some(path),
         }
     }
 }
@@ -99,7 +104,16 @@ impl fmt::Display for FeedSpec {
             FeedSpec::Binance(path) => write!(f, "binance:{}", path.display()),
             FeedSpec::Ticks(path) => write!(f, "ticks:{}", path.display()),
             FeedSpec::Bars(path) => write!(f, "bars:{}", path.display()),
-            FeedSpec::Ibkr => f.write_str("ibkr"),
+            FeedSpec::IbkrCapture(path) => write!(f, "ibkr-capture:{}", path.display()),
+            FeedSpec::Ibkr(symbols) => {
+                f.write_str("ibkr")?;
+                let mut before = ':';
+                symbols.iter().try_for_each(|s| {
+                    write!(f, "{before}{s}")?;
+                    before = ',';
+                    Ok(())
+                })
+            }
         }
     }
 }
@@ -125,8 +139,8 @@ impl FromStr for FeedSpec {
             "binance" => Ok(FeedSpec::Binance(file()?)),
             "ticks" => Ok(FeedSpec::Ticks(file()?)),
             "bars" => Ok(FeedSpec::Bars(file()?)),
-            "ibkr" if rest.is_none() => Ok(FeedSpec::Ibkr),
-            "ibkr" => Err(fail("nothing follows 'ibkr'; the connection is configured elsewhere")),
+            "ibkr" => parse_symbols(rest).map(FeedSpec::Ibkr).map_err(|reason| fail(&reason)),
+            "ibkr-capture" => Ok(FeedSpec::IbkrCapture(file()?)),
             _ => Err(fail("its kind is not known")),
         }
     }
@@ -154,6 +168,19 @@ fn parse_synth(rest: Option<&str>) -> Result<FeedSpec, String> {
         }
     }
     Ok(FeedSpec::Synth { seed, minutes, symbols })
+}
+
+fn parse_symbols(rest: Option<&str>) -> Result<Vec<Symbol>, String> {
+    let Some(rest) = rest else { return Ok(Vec::new()) };
+    let mut symbols = Vec::new();
+    for text in rest.split(',') {
+        let symbol = Symbol::new(text).map_err(|e| format!("'{text}': {e}"))?;
+        if symbols.contains(&symbol) {
+            return Err(format!("{symbol} is named twice"));
+        }
+        symbols.push(symbol);
+    }
+    Ok(symbols)
 }
 
 fn parse_lobster(rest: Option<&str>) -> Result<FeedSpec, String> {
@@ -189,6 +216,9 @@ mod tests {
             "ticks:t.parquet",
             "bars:b.csv.gz",
             "ibkr",
+            "ibkr:AAPL",
+            "ibkr:AAPL,BRK.B",
+            "ibkr-capture:day.jsonl",
             "dbn:C:\\x.dbn",
         ] {
             let spec: FeedSpec = text.parse().unwrap();
@@ -213,7 +243,11 @@ mod tests {
             "synth:-1",
             "dbn",
             "dbn:",
-            "ibkr:x",
+            "ibkr:",
+            "ibkr:AAPL,",
+            "ibkr:AAPL,AAPL",
+            "ibkr:A B",
+            "ibkr-capture:",
             "nasdaq:f",
         ] {
             let e = text.parse::<FeedSpec>().unwrap_err();

@@ -8,7 +8,8 @@ use crate::{binance, databento, dbn, lobster};
 use ijk_core::{EventSource, FeedError, FeedErrorKind};
 
 const BARS: &str = "bars carry no events of the book: features and replay need ticks or depth";
-const IBKR: &str = "a live connection is no file: it is opened by the command that trades";
+const IBKR: &str = "a live connection is no file: 'ijk live' opens it";
+const CAPTURE: &str = "a capture is read by the broker's adapter, in the commands of 'ijk'";
 
 /// Opens a feed. `seed` is the run's seed, taken where a generated feed names none of its own.
 ///
@@ -35,7 +36,8 @@ pub fn open_feed(spec: &FeedSpec, seed: u64) -> Result<Box<dyn EventSource>, Fee
         FeedSpec::Binance(path) => Ok(Box::new(binance::open(path)?)),
         FeedSpec::Ticks(path) => Ok(Box::new(TickReader::open(path)?)),
         FeedSpec::Bars(_) => Err(no_events(spec, BARS)),
-        FeedSpec::Ibkr => Err(no_events(spec, IBKR)),
+        FeedSpec::Ibkr(_) => Err(no_events(spec, IBKR)),
+        FeedSpec::IbkrCapture(_) => Err(no_events(spec, CAPTURE)),
     }
 }
 

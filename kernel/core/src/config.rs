@@ -1,6 +1,8 @@
 //! Every setting of the kernel. Each has a default; unknown keys are refused. Units stand in the
 //! names.
 
+pub use crate::calendar::{CalendarConfig, CalendarName};
+pub use crate::ibkr::{IbkrClock, IbkrConfig, IbkrDataConfig};
 pub use crate::risk_config::RiskConfig;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// A venue that outlives the process.
     pub venue: VenueConfig,
+    /// Holidays, half days, hours without orders.
+    pub calendar: CalendarConfig,
     /// Overrides of instrument definitions, by symbol.
     pub instrument: Vec<InstrumentConfig>,
 }
@@ -56,6 +60,7 @@ impl Config {
             runtime: RuntimeConfig::default(),
             journal: JournalConfig::default(),
             venue: VenueConfig::default(),
+            calendar: CalendarConfig::default(),
             instrument: Vec::new(),
         }
     }
@@ -522,58 +527,6 @@ impl Default for VenueConfig {
             time_server: "pool.ntp.org:123".to_string(),
             time_interval_ms: 16_000,
             ibkr: IbkrConfig::default(),
-        }
-    }
-}
-
-/// Where TWS or IB Gateway listens and who we are there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IbkrConfig {
-    /// Host name or address.
-    pub host: String,
-    /// API port: 4002 and 4001 are the gateway's for paper and live, 7497 and 7496 those of TWS.
-    pub port: u16,
-    /// Client id of the connection that carries orders. Keep it: only this id can cancel them.
-    pub client_id: i32,
-    /// Client id of the connection that carries market data.
-    pub data_client_id: i32,
-    /// Client id of the process that cancels everything when the kernel dies.
-    pub dead_man_client_id: i32,
-    /// Account to trade; empty takes the only one there is.
-    pub account: String,
-    /// Accounts that `ibkr-live` may trade; no other account ever gets an order from it.
-    pub live_accounts: Vec<String>,
-    /// Orders may fill outside regular hours.
-    pub outside_rth: bool,
-    /// Messages a second to the gateway, all connections together; it allows 50.
-    pub messages_per_s: u32,
-    /// Of these, what orders leave free for cancels.
-    pub cancel_reserve: u32,
-    /// Longest wait for the answer to one question, milliseconds.
-    pub answer_timeout_ms: u64,
-    /// Least and longest pause before a new connection, milliseconds.
-    pub backoff_min_ms: u64,
-    /// See `backoff_min_ms`.
-    pub backoff_max_ms: u64,
-}
-
-impl Default for IbkrConfig {
-    fn default() -> Self {
-        IbkrConfig {
-            host: "127.0.0.1".to_string(),
-            port: 4_002,
-            client_id: 71,
-            data_client_id: 72,
-            dead_man_client_id: 73,
-            account: String::new(),
-            live_accounts: Vec::new(),
-            outside_rth: false,
-            messages_per_s: 45,
-            cancel_reserve: 10,
-            answer_timeout_ms: 2_000,
-            backoff_min_ms: 250,
-            backoff_max_ms: 10_000,
         }
     }
 }

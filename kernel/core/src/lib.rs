@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alarm;
+pub mod calendar;
 pub mod condition;
 pub mod config;
 pub mod event;
@@ -11,6 +12,7 @@ pub mod features;
 pub mod feed;
 pub mod forecast;
 pub mod heartbeat;
+pub mod ibkr;
 pub mod ids;
 pub mod instrument;
 pub mod limits;

@@ -8,12 +8,14 @@
 #![forbid(unsafe_code)]
 
 pub mod bucket;
+pub mod check;
 pub mod codes;
 pub mod connection;
 pub mod contracts;
 pub mod dead_man;
 pub mod handshake;
 pub mod identity;
+pub mod market;
 pub mod orders;
 pub mod probe;
 

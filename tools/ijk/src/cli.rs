@@ -90,6 +90,11 @@ pub enum Command {
     /// Says what a message code of TWS or IB Gateway means and asks for.
     #[command(after_help = "Examples:\n  ijk ib-code 404\n  ijk ib-code --json")]
     IbCode(IbCodeArgs),
+    /// Asks a TWS or IB Gateway (paper account) what the adapter relies on, compares it with the
+    /// simulator, and writes a report without account numbers.
+    #[command(after_help = "Examples:\n  ijk ib-check --gateway 127.0.0.1:4002 --out check\n  \
+        ijk ib-check --place-order --out check --force")]
+    IbCheck(IbCheckArgs),
     /// Measures latency and throughput of this build on this machine.
     #[command(after_help = "Examples:\n  ijk bench\n  ijk bench infer --json")]
     Bench(BenchArgs),
@@ -154,6 +159,34 @@ pub struct IbCodeArgs {
     /// The code; without one the whole table is printed.
     #[arg(allow_negative_numbers = true)]
     pub code: Option<i32>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct IbCheckArgs {
+    /// Address of the gateway.
+    #[arg(long, default_value = "127.0.0.1:4002")]
+    pub gateway: std::net::SocketAddr,
+    /// Client id to take; it must be free.
+    #[arg(long, default_value_t = 79)]
+    pub client_id: i32,
+    /// A US stock.
+    #[arg(long, default_value = "AAPL")]
+    pub symbol: String,
+    /// Places an order for one share at half the market's price, and cancels it.
+    #[arg(long)]
+    pub place_order: bool,
+    /// Longest wait for the answer to one question, milliseconds.
+    #[arg(long, default_value_t = 10_000)]
+    pub answer_timeout_ms: u64,
+    /// Folder for ib-check.md and ib-check.json; made if missing.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Replaces the files of an earlier check.
+    #[arg(long)]
+    pub force: bool,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
@@ -439,6 +472,8 @@ pub enum BenchWhat {
     Infer,
     /// One record through the whole decision core.
     Hotpath,
+    /// One tick of the broker until its order is in the ring to the gateway.
+    Adapter,
     /// A feed through book and features; the tick store's decoding.
     Replay,
     /// A feed through the exchange's and a local book.

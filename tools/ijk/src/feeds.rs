@@ -1,7 +1,8 @@
 //! From feed specifications to one merged source, with the settings' instrument overrides.
 
 use crate::exit::Exit;
-use ijk_core::config::InstrumentConfig;
+use crate::live_feed::LiveFeed;
+use ijk_core::config::{CalendarConfig, InstrumentConfig};
 use ijk_core::num::{E9, parse_decimal_e9};
 use ijk_core::{
     Currency, DepthKind, EventSource, FeedError, Instrument, MarketEvent, Px, Qty, RepairCounts,
@@ -9,6 +10,7 @@ use ijk_core::{
 };
 use ijk_data::merge::MergedSource;
 use ijk_data::spec::{FeedSpec, open_feed};
+use ijk_ibkr::market::CaptureSource;
 use std::path::Path;
 
 /// A source whose instrument definitions may differ from what its files say.
@@ -42,9 +44,22 @@ pub fn files(spec: &FeedSpec) -> Vec<&Path> {
 /// # Errors
 /// Exit code 3 for files that cannot be read, 2 for overrides that make no sense.
 pub fn open(specs: &[FeedSpec], seed: u64, overrides: &[InstrumentConfig]) -> Result<Feeds, Exit> {
+    open_with(specs, seed, overrides, None)
+}
+
+/// Opens feeds, live ones too where it is said how.
+///
+/// # Errors
+/// As [`open`]; exit code 5 where a live feed has no connection.
+pub fn open_with(
+    specs: &[FeedSpec],
+    seed: u64,
+    overrides: &[InstrumentConfig],
+    live: Option<&LiveFeed>,
+) -> Result<Feeds, Exit> {
     let mut sources = Vec::with_capacity(specs.len());
     for spec in specs {
-        sources.push((spec.to_string(), open_feed(spec, seed)?));
+        sources.push((spec.to_string(), open_one(spec, seed, live)?));
     }
     let mut source: Box<dyn EventSource> = if sources.len() == 1 {
         match sources.pop() {
@@ -71,6 +86,23 @@ pub fn open(specs: &[FeedSpec], seed: u64, overrides: &[InstrumentConfig]) -> Re
         apply(i, o, day_ns)?;
     }
     Ok(Feeds { source, instruments, first })
+}
+
+fn open_one(
+    spec: &FeedSpec,
+    seed: u64,
+    live: Option<&LiveFeed>,
+) -> Result<Box<dyn EventSource>, Exit> {
+    match (spec, live) {
+        (FeedSpec::Ibkr(symbols), Some(live)) => live.open(symbols),
+        (FeedSpec::IbkrCapture(path), _) => Ok(Box::new(CaptureSource::open(path)?)),
+        _ => Ok(open_feed(spec, seed)?),
+    }
+}
+
+/// Whether a feed is of this moment: its records come when they come.
+pub fn is_live(spec: &FeedSpec) -> bool {
+    matches!(spec, FeedSpec::Ibkr(_))
 }
 
 fn apply(instrument: &mut Instrument, o: &InstrumentConfig, day_ns: u64) -> Result<(), Exit> {
@@ -127,6 +159,16 @@ impl Feeds {
             self.first = self.source.next_event()?;
         }
         Ok(self.first.map_or(0, |ev| ev.ts_receive.0))
+    }
+
+    /// Bounds the sessions by the calendar, for runs whose orders reach somebody outside; see
+    /// [`crate::sessions::bound`]. To be called before the first record is taken.
+    ///
+    /// # Errors
+    /// Exit code 78 for a day on which an instrument does not trade, the source's.
+    pub fn bound_sessions(&mut self, config: &CalendarConfig, is_live: bool) -> Result<(), Exit> {
+        let now_ns = self.first_ns()?;
+        crate::sessions::bound(&mut self.instruments, config, now_ns, is_live)
     }
 }
 

@@ -9,6 +9,7 @@ mod exit;
 mod feeds;
 mod files;
 mod header;
+mod live_feed;
 mod log;
 mod parents;
 mod progress;
@@ -16,6 +17,7 @@ mod recover;
 mod report;
 mod run_dir;
 mod service;
+mod sessions;
 mod settings;
 mod state_dir;
 mod system;
@@ -82,6 +84,7 @@ fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
         Command::Explain(args) => commands::explain::run(&args),
         Command::Journal(JournalCommand::Verify(args)) => commands::journal::verify(&args),
         Command::Journal(JournalCommand::Dump(args)) => commands::journal::dump(&args),
+        Command::IbCheck(args) => commands::ib_check::run(&args),
         Command::IbCode(args) => commands::ib_code::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
         Command::Completions { shell } => commands::config::completions(shell),

@@ -76,9 +76,11 @@ pub fn run(
                     shared.bytes_total.store(total, Ordering::Relaxed);
                 }
             }
-            if shared.stop.load(Ordering::Relaxed) {
-                break;
-            }
+        }
+        // A live feed may have no rows for hours; what says only that it lives stands alone.
+        let stands_alone = ev.ends_row() || ev.kind == EventKind::Status;
+        if stands_alone && shared.stop.load(Ordering::Relaxed) {
+            break;
         }
     }
     shared.rows.store(rows, Ordering::Relaxed);

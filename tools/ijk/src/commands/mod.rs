@@ -10,6 +10,7 @@ pub mod execution_study;
 pub mod explain;
 pub mod features;
 pub mod forecast;
+pub mod ib_check;
 pub mod ib_code;
 pub mod import;
 pub mod journal;

@@ -378,6 +378,11 @@ impl Gateway {
         self.quote(inst)
     }
 
+    /// Returns the best levels of a stock's book, best first: price in 1e-9, size.
+    pub fn levels(&self, stock: usize, side: ijk_core::Side, count: usize) -> Vec<(i64, Shares)> {
+        self.market.stocks().get(stock).map_or_else(Vec::new, |s| s.levels(side, count))
+    }
+
     fn stock_named(&self, symbol: &str) -> Result<usize, String> {
         let named = |s: &crate::contracts::Stock| s.symbol.eq_ignore_ascii_case(symbol);
         self.universe.stocks().iter().position(named).ok_or_else(|| {

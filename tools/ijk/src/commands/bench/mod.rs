@@ -1,5 +1,6 @@
 //! `ijk bench`: latency and throughput of this build on this machine.
 
+mod adapter;
 mod measure;
 mod rows;
 mod steps;
@@ -50,6 +51,9 @@ pub fn run(args: &BenchArgs) -> Result<(), Exit> {
     }
     if wants(BenchWhat::Hotpath) {
         results.extend(steps::hotpath(&rows, &encoder)?);
+    }
+    if wants(BenchWhat::Adapter) {
+        results.extend(adapter::adapter(&rows, &encoder)?);
     }
     if wants(BenchWhat::Ring) {
         results.push(steps::ring());

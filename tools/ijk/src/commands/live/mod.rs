@@ -10,10 +10,11 @@ use crate::cli::LiveArgs;
 use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
 use crate::header::{DataId, FORMAT, Header};
+use crate::live_feed::LiveFeed;
 use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::state_dir::{STATE, StateDir};
 use crate::{feeds, parents, recover, settings, system, weights};
-use ijk_core::{CarryItem, EventSource, Instrument};
+use ijk_core::{CarryItem, Config, EventSource, Instrument};
 use ijk_data::spec::FeedSpec;
 use ijk_engine::decision::recovery::nothing_to_carry;
 use ijk_engine::runtime::hash::hash_file;
@@ -71,7 +72,7 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     if encoder.is_none() && args.parents.is_none() {
         return Err(Exit::usage("--weights none trades nothing without --parents FILE.csv"));
     }
-    let mut source = feeds::open(&specs, seed, &config.instrument)?;
+    let mut source = open_source(&specs, &config, &args.venue, speed)?;
     calibration.map_or(Ok(()), |c| c.check(external, &mut source))?;
     let (mut parents, parents_id) = match &args.parents {
         Some(path) => (
@@ -109,6 +110,24 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     let plan = Plan { header: &header, parents, carry, speed, account };
     let outcome = trade(plan, venue, broker, source, &dir, args)?;
     conclude::conclude(&header, &dir, outcome, args)
+}
+
+/// Opens the feeds, live ones too; where orders reach somebody outside the calendar bounds their
+/// sessions.
+fn open_source(
+    specs: &[FeedSpec],
+    config: &Config,
+    venue: &str,
+    speed: f64,
+) -> Result<feeds::Feeds, Exit> {
+    let is_live = specs.iter().any(feeds::is_live);
+    let live = is_live.then(|| LiveFeed::new(config, venue, speed)).transpose()?;
+    let seed = config.run.seed;
+    let mut source = feeds::open_with(specs, seed, &config.instrument, live.as_ref())?;
+    if is_live || venue != "sim" {
+        source.bound_sessions(&config.calendar, is_live)?;
+    }
+    Ok(source)
 }
 
 /// Trades at the venue to the end.

@@ -1,0 +1,152 @@
+//! The contract behind a symbol, found before anything is subscribed: exactly one, with a deadline.
+
+use super::hours::{self, Hours};
+use ibapi::client::blocking::Client;
+use ibapi::contracts::{Contract, ContractDetails};
+use ijk_core::num::E9;
+use ijk_core::{Instrument, Px, Qty, Session, Symbol};
+use std::time::Duration;
+
+/// A stock at the broker.
+#[derive(Clone, Debug)]
+pub struct Details {
+    /// The whole contract, routed SMART.
+    pub contract: Contract,
+    /// The instrument as the kernel knows it: price step, whole shares, today's regular hours.
+    pub instrument: Instrument,
+    /// Smallest order and step of its size, shares, where the broker says so.
+    pub size_increment: Option<f64>,
+    /// See `size_increment`.
+    pub min_size: Option<f64>,
+    /// Numbers of the price step rules, one for each exchange.
+    pub market_rules: Vec<String>,
+}
+
+/// Why a symbol has no contract.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DetailsError {
+    /// Message 200, or several rows.
+    #[error("{symbol}: {text}: expected exactly one stock routed SMART in USD")]
+    NotOne {
+        /// Symbol.
+        symbol: String,
+        /// What the broker said.
+        text: String,
+    },
+    /// No whole answer in time.
+    #[error("{symbol}: no contract details within {waited_ms} ms: {text}")]
+    NoAnswer {
+        /// Symbol.
+        symbol: String,
+        /// Time allowed, milliseconds.
+        waited_ms: u128,
+        /// What the library said.
+        text: String,
+    },
+    /// A rule of the contract that makes no sense.
+    #[error("{symbol}: {field} {found}: expected {expected}")]
+    Rule {
+        /// Symbol.
+        symbol: String,
+        /// Field of the details.
+        field: &'static str,
+        /// Value.
+        found: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// The broker says that nothing trades today.
+    #[error("{symbol}: does not trade today, says the broker ({hours})")]
+    ClosedToday {
+        /// Symbol.
+        symbol: String,
+        /// The hours as the broker wrote them.
+        hours: String,
+    },
+}
+
+/// Asks for the contract of a US stock; `now_ns` says which day's hours count, `extended` takes
+/// those before and after the regular session too.
+///
+/// # Errors
+/// [`DetailsError`].
+pub fn resolve(
+    client: &Client,
+    symbol: &Symbol,
+    now_ns: u64,
+    extended: bool,
+    deadline: Duration,
+) -> Result<Details, DetailsError> {
+    let name = symbol.to_string();
+    let wanted = Contract::stock(name.as_str()).build();
+    let answer = client
+        .contract_details_stream(&wanted)
+        .subscribe()
+        .and_then(|s| s.collect_to_end_within(deadline));
+    match answer {
+        Ok(rows) => match rows.as_slice() {
+            [one] => read(symbol, one, now_ns, extended),
+            all => {
+                let text = format!("{} contracts fit", all.len());
+                Err(DetailsError::NotOne { symbol: name, text })
+            }
+        },
+        Err(ibapi::Error::Notice(n)) if n.code == 200 => {
+            Err(DetailsError::NotOne { symbol: name, text: n.to_string() })
+        }
+        Err(e) => {
+            let (waited_ms, text) = (deadline.as_millis(), e.to_string());
+            Err(DetailsError::NoAnswer { symbol: name, waited_ms, text })
+        }
+    }
+}
+
+fn read(
+    symbol: &Symbol,
+    details: &ContractDetails,
+    now_ns: u64,
+    extended: bool,
+) -> Result<Details, DetailsError> {
+    let rule = |field, found: String, expected| DetailsError::Rule {
+        symbol: symbol.to_string(),
+        field,
+        found,
+        expected,
+    };
+    let id = details.contract.contract_id;
+    if id <= 0 {
+        return Err(rule("contract id", id.to_string(), "a positive number"));
+    }
+    let tick = Px::from_f64(details.min_tick).filter(|t| t.0 > 0);
+    let tick = tick.ok_or_else(|| {
+        rule("minimum tick", details.min_tick.to_string(), "a positive step of 1e-9 or more")
+    })?;
+    // The least step of any price; stocks above a dollar go by cents.
+    let tick = Px(tick.0.max(E9 / 100));
+    let step = details.size_increment.filter(|s| s.is_finite() && *s > 0.0);
+    let lot = step.map_or(1.0, f64::ceil).max(1.0);
+    if lot > 1e6 {
+        return Err(rule("size increment", lot.to_string(), "at most 1e6 shares"));
+    }
+    let parts = if extended { &details.trading_hours } else { &details.liquid_hours };
+    let session = match hours::today(parts, &details.time_zone_id, now_ns) {
+        Hours::Open(session) => session,
+        // The calendar of the settings says what it can.
+        Hours::Unknown => Session::ALWAYS,
+        Hours::Closed => {
+            let (symbol, hours) = (symbol.to_string(), parts.join(";"));
+            return Err(DetailsError::ClosedToday { symbol, hours });
+        }
+    };
+    let instrument =
+        Instrument { tick, lot: Qty(lot as i64), session, ..Instrument::us_equity(*symbol) };
+    let mut contract = details.contract.clone();
+    contract.exchange = "SMART".into();
+    Ok(Details {
+        contract,
+        instrument,
+        size_increment: details.size_increment,
+        min_size: details.min_size,
+        market_rules: details.market_rule_ids.clone(),
+    })
+}
