@@ -1,5 +1,6 @@
 //! Reads a feed into visible volume per bucket, in bounded memory.
 
+use crate::event_clock::EventClock;
 use crate::volume::{SessionVolume, bounds};
 use ijk_core::time::NS_PER_S;
 use ijk_core::{EventSource, FeedError, Instrument, Session};
@@ -53,11 +54,13 @@ pub fn collect(
         let offset_s = (ts - hours.open_ns) / NS_PER_S;
         session.covered_s.0 = session.covered_s.0.min(offset_s);
         session.covered_s.1 = session.covered_s.1.max(offset_s);
-        if let Some((qty, _)) = event.visible_trade() {
+        let traded = event.visible_trade().map(|(qty, _)| instrument.qty_as_f64(qty));
+        if let Some(volume) = traded {
             let bucket = (offset_s / bucket_s) as usize;
-            session.volume[bucket] += instrument.qty_as_f64(qty);
+            session.volume[bucket] += volume;
             session.prints[bucket] += 1;
         }
+        session.clock.event(offset_s, traded.unwrap_or(0.0));
     }
     Ok(Collected { sessions: sessions.into_values().collect(), outside_session })
 }
@@ -83,7 +86,9 @@ fn empty(
         feed: feed.to_string(),
         symbol: instrument.symbol.to_string(),
         day,
+        open_ns: hours.open_ns,
         session_s,
+        clock: EventClock::default(),
         volume: vec![0.0; buckets],
         prints: vec![0; buckets],
         covered_s: (u64::MAX, 0),
@@ -151,6 +156,9 @@ mod tests {
         assert_eq!((aaa.session_s, aaa.covered_s, aaa.volume.len()), (1_000, (0, 999), 10));
         assert_eq!((aaa.volume[0], aaa.volume[1], aaa.volume[9]), (10.0, 20.0, 30.0));
         assert_eq!(aaa.prints.iter().sum::<u64>(), 3);
+        // Five events in the session: the add, two trades of 10 and 20, a hidden one, one of 30.
+        assert_eq!((aaa.clock.events(), aaa.open_ns), (5, 1_000 * NS_PER_S));
+        assert_eq!(aaa.clock.parts(1), [(1.0, 999)]);
         assert_eq!((coin_0.day, coin_1.day, coin_0.volume.len()), (0, 1, 864));
         assert_eq!((coin_0.volume[0], coin_1.volume[1]), (2.0, 0.5));
     }

@@ -9,6 +9,7 @@
 
 pub mod accuracy;
 pub mod collect;
+pub mod event_clock;
 pub mod fill;
 pub mod garch;
 pub mod impact;

@@ -15,6 +15,10 @@ pub fn of(profile: &Profile) -> Table {
     if let Some(eta) = middle(told.iter().filter_map(|s| linear_impact(s))) {
         set(&mut settings, "execution", "temporary_impact", Value::Float(eta));
     }
+    if let Some(curve) = profile.volume.as_ref().and_then(|v| v.curve()) {
+        let parts = curve.into_iter().map(Value::Float).collect();
+        set(&mut settings, "execution", "volume_curve", Value::Array(parts));
+    }
     if let Some(l) = profile.latency.as_ref().filter(|l| !l.clocks_disagree) {
         let us = |v: f64| Value::Integer(v.round().max(0.0) as i64);
         set(&mut settings, "sim", "order_latency_us", us(l.order_us[0]));

@@ -1,9 +1,11 @@
-//! The intraday volume curve: which share of a session's visible volume trades in each bucket.
+//! The intraday volume curve: which share of a session's visible volume trades in each bucket of
+//! time, and in each of as many parts of its events.
 //!
 //! Each day counts the same, whatever it traded. Days are the independent unit: trades within a
 //! day cluster, and symbols share the day's news, so an interval comes from resampling whole days
 //! (block bootstrap with the day as block) and needs several of them.
 
+use crate::event_clock::EventClock;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
@@ -13,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const PRINTS_PER_BUCKET_MIN: u64 = 20;
 /// Days below which the spread between days is not identified.
 pub const DAY_COUNT_MIN: usize = 3;
+/// Parts of a session by the clock of events.
+pub const EVENT_PART_COUNT: usize = 20;
 const RESAMPLES: usize = 2_000;
 const CONFIDENCE: f64 = 0.95;
 
@@ -25,8 +29,12 @@ pub struct SessionVolume {
     pub symbol: String,
     /// Day of the session's open, days since 1970 UTC.
     pub day: i64,
+    /// The session's open, nanoseconds UTC.
+    pub open_ns: u64,
     /// Length of the session, seconds.
     pub session_s: u64,
+    /// The same volume by the clock of events.
+    pub clock: EventClock,
     /// Volume per bucket in whole units (shares, coins).
     pub volume: Vec<f64>,
     /// Visible prints per bucket.
@@ -48,11 +56,24 @@ pub struct Bucket {
     pub interval: Option<(f64, f64)>,
 }
 
+/// A part of the curve by the clock of events: one of [`EVENT_PART_COUNT`] of equally many.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EventPart {
+    /// Share of the session's visible volume; all shares add up to 1.
+    pub share: f64,
+    /// 95 % interval of the mean share over days, where identified.
+    pub interval: Option<(f64, f64)>,
+    /// When it ended on average, seconds after the open.
+    pub ended_s: f64,
+}
+
 /// The curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VolumeCurve {
     /// Buckets from open to close.
     pub buckets: Vec<Bucket>,
+    /// The same by the clock of events.
+    pub event_parts: Vec<EventPart>,
     /// Days it rests on.
     pub days: usize,
     /// Symbol-days it rests on.
@@ -135,7 +156,7 @@ pub fn estimate(
     for session in sessions {
         session.check(first.session_s, bucket_s, bounds.len())?;
     }
-    let days = shares_by_day(sessions);
+    let days = by_day(sessions, SessionVolume::shares);
     let mean = mean_of(&days, 0..days.len());
     let intervals = intervals(&days, &mean, seed);
     let buckets = bounds
@@ -158,7 +179,28 @@ pub fn estimate(
         notes.push(format!("{symbol} comes more than once on day {day}: is one feed given twice?"));
     }
     let prints = sessions.iter().flat_map(|s| &s.prints).sum();
-    Ok(VolumeCurve { buckets, days: days.len(), sessions: sessions.len(), prints, notes })
+    Ok(VolumeCurve {
+        buckets,
+        event_parts: event_parts(sessions, seed),
+        days: days.len(),
+        sessions: sessions.len(),
+        prints,
+        notes,
+    })
+}
+
+/// The curve by the clock of events, days counted as in [`estimate`].
+fn event_parts(sessions: &[SessionVolume], seed: u64) -> Vec<EventPart> {
+    let parts = |s: &SessionVolume| s.clock.parts(EVENT_PART_COUNT);
+    let days = by_day(sessions, |s| parts(s).iter().map(|p| p.0).collect());
+    let ended = by_day(sessions, |s| parts(s).iter().map(|p| p.1 as f64).collect());
+    let (mean, ended) = (mean_of(&days, 0..days.len()), mean_of(&ended, 0..ended.len()));
+    let intervals = intervals(&days, &mean, seed);
+    let part = |(i, (&share, &ended_s))| {
+        let interval = intervals.as_ref().map(|v: &Vec<(f64, f64)>| v[i]);
+        EventPart { share, interval, ended_s }
+    };
+    mean.iter().zip(&ended).enumerate().map(part).collect()
 }
 
 impl SessionVolume {
@@ -195,11 +237,11 @@ fn repeated(sessions: &[SessionVolume]) -> BTreeSet<(&str, i64)> {
     keys.filter(|key| !seen.insert(*key)).collect()
 }
 
-/// Averages the symbols of each day.
-fn shares_by_day(sessions: &[SessionVolume]) -> Vec<Vec<f64>> {
+/// Averages what `of` says of the symbols of each day.
+fn by_day(sessions: &[SessionVolume], of: impl Fn(&SessionVolume) -> Vec<f64>) -> Vec<Vec<f64>> {
     let mut days: BTreeMap<i64, Vec<Vec<f64>>> = BTreeMap::new();
     for session in sessions {
-        days.entry(session.day).or_default().push(session.shares());
+        days.entry(session.day).or_default().push(of(session));
     }
     days.values().map(|symbols| mean_of(symbols, 0..symbols.len())).collect()
 }
@@ -252,10 +294,17 @@ mod tests {
     const BUCKETS: usize = 13;
 
     fn session(day: i64, volume: Vec<f64>) -> SessionVolume {
+        let mut clock = EventClock::default();
+        for (i, v) in volume.iter().enumerate() {
+            clock.event(i as u64 * 1_800, 0.5 * v);
+            clock.event(i as u64 * 1_800 + 900, 0.5 * v);
+        }
         SessionVolume {
             feed: "test".into(),
             symbol: "XYZ".into(),
             day,
+            open_ns: 0,
+            clock,
             session_s: 23_400,
             prints: vec![100; volume.len()],
             volume,
@@ -276,6 +325,13 @@ mod tests {
         assert!(curve.buckets.iter().all(|b| b.interval.is_none()));
         assert!(curve.notes.iter().any(|n| n.starts_with("not identified")), "{:?}", curve.notes);
         assert_eq!((curve.buckets[12].start_s, curve.buckets[12].end_s), (21_600, 23_400));
+        // By events: a twentieth of 26 is 1.3 of them, each with half its bucket's volume.
+        let u = u_shape(1.0);
+        let total: f64 = u.iter().sum();
+        assert_eq!(curve.event_parts.len(), EVENT_PART_COUNT);
+        assert!((curve.event_parts[0].share - 0.65 * u[0] / total).abs() < 1e-12);
+        let sum: f64 = curve.event_parts.iter().map(|p| p.share).sum();
+        assert!((sum - 1.0).abs() < 1e-12 && curve.event_parts[19].ended_s == 22_500.0);
     }
 
     #[test]

@@ -151,11 +151,25 @@ fn the_volume_curve_of_a_real_day() {
     assert!(profile["notes"].to_string().contains("not identified"));
     assert!(profile["bucket"][0].get("share_lower").is_none());
 
-    let first = std::fs::read(&out).unwrap();
+    let parts = profile["event_part"].as_array().unwrap();
+    let of_events: f64 = parts.iter().map(|p| p["share"].as_f64().unwrap()).sum();
+    assert!(parts.len() == 20 && (of_events - 1.0).abs() < 1e-12);
+    assert!(parts.windows(2).all(|p| p[0]["ended_s"].as_f64() <= p[1]["ended_s"].as_f64()));
+
+    // What differs between two runs of one input is when they were made.
+    let stable = || {
+        let text = std::fs::read_to_string(&out).unwrap();
+        let dated = |l: &&str| l.starts_with("created = ") || l.starts_with("sha256 = ");
+        text.lines().filter(|l| !dated(l)).map(str::to_string).collect::<Vec<_>>()
+    };
+    let first = stable();
+    assert!(first.iter().any(|l| l.starts_with("volume_curve = [")), "what ijk live loads");
     refused(&args, 2, "use --force");
     json(&calib(&with(&args, &["--force"])));
-    assert_eq!(std::fs::read(&out).unwrap(), first, "the same input gives the same file");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "profile and table");
+    assert_eq!(stable(), first, "the same input gives the same file");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "profile, table, page");
+    let html = std::fs::read_to_string(out.with_extension("html")).unwrap();
+    assert!(html.matches("<svg").count() == 2 && html.contains("By events"));
 }
 
 #[test]
@@ -238,6 +252,40 @@ fn impact_is_calibrated_predicted_from_and_refused_outside() {
         2,
         "changed after it was made",
     );
+}
+
+/// Fills of several symbols make the prior; a symbol with too few of its own is taken to be it.
+#[test]
+fn symbols_pool_what_their_fills_tell() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    let (pool, thin) = (at("pool.toml"), at("thin.toml"));
+    let args = ["impact", "--simulate", "synth:4:60:4", "--parents", "40", "--out", &pool];
+    let found = json(&calib(&with(&args, &["--urgency", "urgent", "--json"])));
+    let sections = found["impact"].as_array().unwrap();
+    assert_eq!(sections.len(), 4);
+    // The part of the half spread that urgent orders pay, third of the parameters.
+    let origin = found["prior"]["origin"][2].as_str().unwrap();
+    assert!(origin == "pooled over 4 symbols" || origin == "pooled over 3 symbols", "{origin}");
+    let number = |v: &Value| v.as_f64().unwrap();
+    let prior = number(&found["prior"]["mean"][2]);
+    let own: Vec<f64> =
+        sections.iter().map(|s| number(&s["fit"]["spread_parts"][2]["value"])).collect();
+    let (low, high) =
+        (own.iter().copied().fold(f64::MAX, f64::min), own.iter().copied().fold(0.0, f64::max));
+    assert!(low <= prior && prior <= high, "{own:?} {prior}");
+    for s in sections {
+        let weight = number(&s["posterior"]["own_weight"][2]);
+        assert!((0.0..=1.0).contains(&weight), "{weight}");
+    }
+    let args = ["impact", "--simulate", "synth:9:30:1", "--parents", "10", "--out", &thin];
+    let args = with(&args, &["--urgency", "urgent", "--base", &pool, "--keep-prior", "--json"]);
+    let found = json(&calib(&args));
+    let of = found["impact"].as_array().unwrap().iter();
+    let alone = of.filter(|s| s["fit"].is_null()).collect::<Vec<_>>();
+    assert_eq!(alone.len(), 1);
+    assert_eq!(number(&alone[0]["posterior"]["mean"][2]), prior);
+    assert!(alone[0]["notes"].to_string().contains("the prior stands for it"));
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn calibrated(text: &str, path: &Path, spread_bps: Option<f64>) -> Result<Report
         .try_into()
         .map_err(|e| Exit::new(2, format!("{shown}: settings: {e}")))?;
     let plan = children(&wanted.order, &section.basis, &config.execution, 1.0);
-    let text = calibrated_text(&wanted, section, &prediction, &plan);
+    let text = calibrated_text(&wanted, section, &prediction, plan.as_deref());
     let json = json!({
         "symbol": wanted.symbol, "side": wanted.side, "qty": wanted.order.qty,
         "horizon_s": wanted.order.horizon_s, "urgency": URGENCIES[wanted.order.urgency],
@@ -157,7 +157,7 @@ fn calibrated_text(
     wanted: &Wanted,
     section: &ImpactSection,
     p: &Prediction,
-    plan: &[PlannedChild],
+    plan: Option<&[PlannedChild]>,
 ) -> String {
     let (o, symbol, side) = (&wanted.order, &wanted.symbol, &wanted.side);
     let urgency = URGENCIES[o.urgency];
@@ -174,6 +174,9 @@ fn calibrated_text(
     for note in &section.notes {
         text += &format!("note: {note}\n");
     }
+    let Some(plan) = plan else {
+        return text + "schedule pov: its children depend on the volume to come\n";
+    };
     text += &format!("{:>10}{:>10}{:>14}{:>14}\n", "from s", "to s", "quantity", "left");
     for c in plan {
         text += &format!("{:>10.1}{:>10.1}{:>14}{:>14}\n", c.from_s, c.to_s, c.qty, c.left);

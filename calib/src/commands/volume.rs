@@ -1,20 +1,21 @@
 //! `ijk-calib volume`.
 
+use super::target::Target;
 use super::{Exit, Report};
 use ijk_calib::collect::collect;
-use ijk_calib::output;
-use ijk_calib::volume::{self, SessionVolume};
+use ijk_calib::report::Page;
+use ijk_calib::report::plots::{Series, chart};
+use ijk_calib::volume::{self, EVENT_PART_COUNT, SessionVolume};
 use ijk_calib::volume_file::{self, VolumeProfile};
 use ijk_data::spec::{FeedSpec, open_feed};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
 
-/// Estimates the intraday curve of visible volume from whole sessions
+/// Estimates the intraday curve of visible volume from whole sessions, by time and by events
 #[derive(clap::Args)]
 #[command(
-    after_help = "Each feed adds its symbols and days; intervals need three days or more. Writes \
-                  the profile and, beside it, a Parquet table of every session.\n\n\
+    after_help = "Each feed adds its symbols and days; intervals need three days or more. The \
+                  profile tells `ijk live --profile` the curve of the schedule `vwap`.\n\n\
                   Example:\n  ijk-calib volume --feed lobster:GOOG.zip --out goog_volume.toml"
 )]
 pub struct Args {
@@ -28,24 +29,14 @@ pub struct Args {
     /// Seed of generated feeds and of the resampling
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Profile to write (TOML); the table gets the same name with .parquet
-    #[arg(long, value_name = "PROFILE.toml")]
-    out: PathBuf,
-    /// Replaces existing files
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    target: Target,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Report, Exit> {
-    let table_path = args.out.with_extension("parquet");
-    if table_path == args.out {
-        let shown = args.out.display();
-        return Err(Exit::new(2, format!("{shown}: --out names the TOML profile, not the table")));
-    }
-    output::check(&args.out, args.force)?;
-    output::check(&table_path, args.force)?;
-
+    args.target.check()?;
+    let mut profile = args.target.profile()?;
     let bucket_s = u64::from(args.bucket_min) * 60;
     let mut sessions = Vec::new();
     let mut outside_session = 0;
@@ -56,13 +47,55 @@ pub fn run(args: &Args) -> Result<Report, Exit> {
     }
     let curve = volume::estimate(&sessions, bucket_s, args.seed)?;
     let feeds = args.feeds.iter().map(ToString::to_string).collect();
-    let profile = VolumeProfile::new(&curve, feeds, args.bucket_min, outside_session);
-    let table = volume_file::table(&curve, &sessions).map_err(|e| Exit::new(70, e))?;
-    let toml = toml::to_string(&profile).map_err(|e| Exit::new(70, e))?;
-    let json = serde_json::to_value(&profile).map_err(|e| Exit::new(70, e))?;
-    output::write_whole(&table_path, &table, args.force)?;
-    output::write_whole(&args.out, toml.as_bytes(), args.force)?;
-    Ok(Report { text: text(&profile, &args.out, &table_path), json })
+    let section = VolumeProfile::new(&curve, feeds, args.bucket_min, outside_session);
+    for s in &sessions {
+        let at = |offset_s: u64| s.open_ns.saturating_add(offset_s.saturating_mul(1_000_000_000));
+        profile.rests_on("volume", &s.feed, at(s.covered_s.0), at(s.covered_s.1));
+    }
+    let table = volume_file::table(&curve, &sessions);
+    let mut text = text(&section);
+    let page = page(&section, &sessions);
+    let json = serde_json::to_value(&section).map_err(|e| Exit::new(70, e))?;
+    profile.volume = Some(section);
+    text += &args.target.write(&mut profile, &table, page)?;
+    Ok(Report { text, json })
+}
+
+/// Plots of both clocks, the pooled curve over each session's own.
+fn page(section: &VolumeProfile, sessions: &[SessionVolume]) -> Page {
+    let mut page = Page::new("Visible volume over the day");
+    for note in &section.notes {
+        page.note(note);
+    }
+    let hours = |s: u64| s as f64 / 3_600.0;
+    let pooled: Vec<(f64, f64)> = section
+        .bucket
+        .iter()
+        .map(|b| (0.5 * (hours(b.start_s) + hours(b.end_s)), 100.0 * b.share))
+        .collect();
+    let each = |f: &dyn Fn(&SessionVolume) -> Vec<(f64, f64)>| {
+        sessions.iter().flat_map(f).collect::<Vec<_>>()
+    };
+    let own =
+        each(&|s| pooled.iter().zip(s.shares()).map(|(p, share)| (p.0, 100.0 * share)).collect());
+    let series = [Series::line("mean", &pooled), Series::dots("sessions", &own)];
+    page.section("By time").plot(&chart("hours after the open", "% of the volume", &series));
+    let at = |k: usize| 100.0 * (k as f64 + 0.5) / EVENT_PART_COUNT as f64;
+    let pooled: Vec<(f64, f64)> =
+        section.event_part.iter().enumerate().map(|(k, p)| (at(k), 100.0 * p.share)).collect();
+    let own = each(&|s| {
+        let parts = s.clock.parts(EVENT_PART_COUNT);
+        parts.iter().enumerate().map(|(k, p)| (at(k), 100.0 * p.0)).collect()
+    });
+    let series = [Series::line("mean", &pooled), Series::dots("sessions", &own)];
+    page.section("By events").plot(&chart("% of the events", "% of the volume", &series));
+    let rows: Vec<Vec<String>> = section
+        .bucket
+        .iter()
+        .map(|b| vec![span(b.start_s, b.end_s), percent(b.share), interval(b)])
+        .collect();
+    page.section("Shares").table(&["after the open", "share", "95 % of the mean"], &rows);
+    page
 }
 
 fn read(spec: &FeedSpec, seed: u64, bucket_s: u64) -> Result<(Vec<SessionVolume>, u64), Exit> {
@@ -92,16 +125,32 @@ fn progress_bar(name: &str) -> ProgressBar {
     bar
 }
 
-fn text(profile: &VolumeProfile, out: &Path, table: &Path) -> String {
+fn span(start_s: u64, end_s: u64) -> String {
     let clock = |s: u64| format!("{}:{:02}", s / 3_600, s / 60 % 60);
+    format!("{}-{}", clock(start_s), clock(end_s))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2}%", 100.0 * share)
+}
+
+fn interval(b: &volume_file::ProfileBucket) -> String {
+    match (b.share_lower, b.share_upper) {
+        (Some(low), Some(high)) => format!("{} .. {}", percent(low), percent(high)),
+        _ => "not identified".to_string(),
+    }
+}
+
+fn text(profile: &VolumeProfile) -> String {
     let mut text = format!("{:>12}{:>9}   95% of the mean\n", "after open", "share");
     for b in &profile.bucket {
-        let interval = match (b.share_lower, b.share_upper) {
-            (Some(low), Some(high)) => format!("{:.2}% .. {:.2}%", 100.0 * low, 100.0 * high),
-            _ => "not identified".to_string(),
-        };
-        let span = format!("{}-{}", clock(b.start_s), clock(b.end_s));
-        text += &format!("{span:>12}{:>8.2}%   {interval}\n", 100.0 * b.share);
+        let (span, share) = (span(b.start_s, b.end_s), percent(b.share));
+        text += &format!("{span:>12}{share:>9}   {}\n", interval(b));
+    }
+    text += &format!("{:>12}{:>9}   over by, on average\n", "of events", "share");
+    for p in &profile.event_part {
+        let (upto, share) = (format!("-{:.0}%", 100.0 * p.upto), percent(p.share));
+        text += &format!("{upto:>12}{share:>9}   {}\n", span(0, p.ended_s as u64));
     }
     text += &format!(
         "{} session(s) of {} day(s), {} visible prints\n",
@@ -110,5 +159,5 @@ fn text(profile: &VolumeProfile, out: &Path, table: &Path) -> String {
     for note in &profile.notes {
         text += &format!("note: {note}\n");
     }
-    text + &format!("wrote {} and {}\n", out.display(), table.display())
+    text
 }
