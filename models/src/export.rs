@@ -35,7 +35,9 @@ pub struct ExportMeta {
 /// Tensors of one member by local name, row-major (out, in).
 type Tensors = BTreeMap<String, Vec<f32>>;
 
-/// Rounds the members to fp16 and returns the checked weights.
+/// Rounds the members to what the kernel computes with and returns the checked weights: matrices
+/// to bf16 (8 bits of significand, which fp16 holds exactly and a CPU unpacks for nothing), all
+/// else to fp16. Whoever judges a model judges the rounded one.
 ///
 /// # Errors
 /// [`WeightsError`] if a number does not fit fp16 or the encoder has another shape than the
@@ -72,7 +74,7 @@ fn member_tensors<B: Backend>(encoder: &Encoder<B>) -> Tensors {
         put_norm(&mut out, &format!("l{l}.norm1"), &block.norm_attention);
         let parts = [&a.query, &a.key, &a.value].map(linear_values);
         let (weights, biases): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        out.insert(format!("l{l}.attn.qkv.weight"), weights.concat());
+        out.insert(format!("l{l}.attn.qkv.weight"), rounded_to_bf16(weights.concat()));
         out.insert(format!("l{l}.attn.qkv.bias"), biases.concat());
         out.insert(format!("l{l}.attn.age_bias"), values(a.age_bias.val()));
         put_linear(&mut out, &format!("l{l}.attn.out"), &a.output);
@@ -94,8 +96,18 @@ fn linear_values<B: Backend>(linear: &Linear<B>) -> (Vec<f32>, Vec<f32>) {
 
 fn put_linear<B: Backend>(out: &mut Tensors, name: &str, linear: &Linear<B>) {
     let (weight, bias) = linear_values(linear);
-    out.insert(format!("{name}.weight"), weight);
+    out.insert(format!("{name}.weight"), rounded_to_bf16(weight));
     out.insert(format!("{name}.bias"), bias);
+}
+
+/// To nearest, ties to even. Numbers under 2^-14 lose further bits in fp16 and stay bf16 there.
+fn rounded_to_bf16(mut values: Vec<f32>) -> Vec<f32> {
+    for v in &mut values {
+        let bits = v.to_bits();
+        let half = 0x7fff + (bits >> 16 & 1);
+        *v = f32::from_bits(bits.wrapping_add(half) & 0xffff_0000);
+    }
+    values
 }
 
 fn put_norm<B: Backend>(out: &mut Tensors, name: &str, norm: &LayerNorm<B>) {

@@ -1,7 +1,6 @@
 //! The encoder as callers see it.
 
-use crate::kernels::Scalar;
-use crate::pack::PackedModel;
+use crate::pack::{Model, Packing};
 use crate::shape::WINDOW;
 use crate::simd::Level;
 use crate::state::{Band, EncoderState};
@@ -13,21 +12,27 @@ use ijk_core::forecast::EnsembleForecast;
 /// with its own [`EncoderState`].
 #[derive(Clone, Debug)]
 pub struct Encoder {
-    model: PackedModel<Scalar>,
+    model: Model,
     level: Level,
     spec: WeightsSpec,
 }
 
 impl Encoder {
-    /// Packs the weights; the only place that allocates. Runs on the fastest instructions of this
-    /// machine.
+    /// Packs the weights, as narrow as holds them exactly; the only place that allocates. Runs on
+    /// the fastest instructions of this machine.
     pub fn new(weights: &Weights) -> Encoder {
-        Encoder::at(weights, Level::best())
+        Encoder::with(weights, Level::best(), Packing::narrowest(weights))
     }
 
-    /// As [`Encoder::new`], on the instructions of `level`; the forecasts are the same bits.
-    pub fn at(weights: &Weights, level: Level) -> Encoder {
-        Encoder { model: PackedModel::new(weights), level, spec: weights.spec.clone() }
+    /// As [`Encoder::new`], on the instructions of `level` and packed as `packing`; the forecasts
+    /// are the same bits. Panics if the packing does not hold the weights exactly.
+    pub fn with(weights: &Weights, level: Level, packing: Packing) -> Encoder {
+        Encoder { model: Model::new(weights, packing), level, spec: weights.spec.clone() }
+    }
+
+    /// Returns how the weights are packed.
+    pub fn packing(&self) -> Packing {
+        self.model.packing()
     }
 
     /// Returns the instructions it runs on.
@@ -42,7 +47,7 @@ impl Encoder {
 
     /// Returns the ensemble members.
     pub fn member_count(&self) -> usize {
-        self.model.members.len()
+        self.model.member_count()
     }
 
     /// Takes one token, `features` in the units of [`ijk_core::features`], through every member.

@@ -1,7 +1,7 @@
 //! The forward pass of one token, top to bottom.
 
 use crate::encoder::{AttentionProbe, AttentionRow};
-use crate::kernels::{Kernels, OUTPUT_BLOCK};
+use crate::kernels::{self, Linear, OUTPUT_BLOCK};
 use crate::pack::{PackedMember, PackedModel};
 use crate::shape::{D_MODEL, FF, HEAD_DIM, HEADS, OUTPUTS, WINDOW};
 use crate::state::{Band, EncoderState, LayerRing};
@@ -14,8 +14,8 @@ const OUTPUTS_PADDED: usize = OUTPUTS.next_multiple_of(OUTPUT_BLOCK);
 /// Takes one token through every member. Features that are not finite give no forecast and leave
 /// the state as it was: one bad token must not stay in the rings for 64 more.
 #[inline(always)]
-pub(crate) fn step<K: Kernels>(
-    model: &PackedModel<K>,
+pub(crate) fn step<L: Linear>(
+    model: &PackedModel<L>,
     state: &mut EncoderState,
     features: &[f64; FEATURE_COUNT],
     probe: &mut impl AttentionProbe,
@@ -37,8 +37,8 @@ pub(crate) fn step<K: Kernels>(
 
 /// One token through one member: stores its keys and values and returns the rows of the head.
 #[inline(always)]
-fn forward<K: Kernels>(
-    member: &PackedMember<K>,
+fn forward<L: Linear>(
+    member: &PackedMember<L>,
     rings: &mut [LayerRing], // (layer,)
     band: Band,
     features: &[f32; FEATURE_COUNT],
@@ -48,37 +48,39 @@ fn forward<K: Kernels>(
     let mut x = [0.0; D_MODEL]; //                  (64,)        residual stream
     let mut h = [0.0; D_MODEL]; //                  (64,)        a norm's or sublayer's output
     let mut qkv = [[[0.0; HEAD_DIM]; HEADS]; 3]; // (3, 8, 8)    query, key, value by head
-    let mut row = [0.0; WINDOW]; //                 (64,)        attention of a head by slot
+    let mut rows = [[0.0; WINDOW]; HEADS]; //       (8, 64)      attention by head and slot
     let mut mixed = [[0.0; HEAD_DIM]; HEADS]; //    (8, 8)       mixed values by head
     let mut wide = [0.0; FF]; //                    (256,)       hidden feed-forward layer
-    let mut outputs = [0.0; OUTPUTS_PADDED]; //     (20 of 32,)  rows of the head
+    let mut outputs = [0.0; OUTPUTS_PADDED]; //     (20 of 64,)  rows of the head
 
-    K::linear(&member.input, features, &mut x);
+    member.input.apply(features, &mut x);
     for (layer, (block, ring)) in member.blocks.iter().zip(rings).enumerate() {
         // x += out(attention(norm1(x)))
-        K::layer_norm(&x, &block.norm1, &mut h);
-        K::linear(&block.qkv, &h, qkv.as_flattened_mut().as_flattened_mut());
+        kernels::layer_norm(&x, &block.norm1, &mut h);
+        block.qkv.apply(&h, qkv.as_flattened_mut().as_flattened_mut());
         let [q, k, v] = &qkv;
         ring.store(band.slot, k, v);
         for head in 0..HEADS {
             let bias = block.age_bias[head].by_slot(band);
-            K::scores(&q[head], &ring.keys[head], bias, &mut row);
-            K::softmax(&mut row, band.filled);
-            probe.attention(&AttentionRow { member: member_index, layer, head, band, row: &row });
-            K::mix(&row, &ring.values[head], &mut mixed[head]);
+            kernels::scores(&q[head], &ring.keys[head], bias, &mut rows[head]);
         }
-        K::linear(&block.out, mixed.as_flattened(), &mut h);
+        kernels::softmax(&mut rows, band.filled);
+        for (head, row) in rows.iter().enumerate() {
+            probe.attention(&AttentionRow { member: member_index, layer, head, band, row });
+            kernels::mix(row, &ring.values[head], &mut mixed[head]);
+        }
+        block.out.apply(mixed.as_flattened(), &mut h);
         add(&mut x, &h);
 
         // x += ff2(gelu(ff1(norm2(x))))
-        K::layer_norm(&x, &block.norm2, &mut h);
-        K::linear(&block.ff1, &h, &mut wide);
-        K::gelu(&mut wide);
-        K::linear(&block.ff2, &wide, &mut h);
+        kernels::layer_norm(&x, &block.norm2, &mut h);
+        block.ff1.apply(&h, &mut wide);
+        kernels::gelu(&mut wide);
+        block.ff2.apply(&wide, &mut h);
         add(&mut x, &h);
     }
-    K::layer_norm(&x, &member.norm_f, &mut h);
-    K::linear(&member.head, &h, &mut outputs);
+    kernels::layer_norm(&x, &member.norm_f, &mut h);
+    member.head.apply(&h, &mut outputs);
     outputs
 }
 

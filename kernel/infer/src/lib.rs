@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! Weights::from_bytes ──▶ Encoder::new ──▶ encoder.step(&mut EncoderState, features) ──▶ forecast
-//!      (file, fp16)        (packed f32)      (one ring of keys and values an instrument)
+//!      (file, fp16)        (packed once)     (one ring of keys and values an instrument)
 //! ```
 
 #![deny(unsafe_code)] // but in `simd`
@@ -25,6 +25,7 @@ mod state;
 pub mod weights;
 
 pub use encoder::{AttentionProbe, AttentionRow, Encoder};
+pub use pack::Packing;
 pub use shape::ModelShape;
 pub use simd::Level;
 pub use state::EncoderState;

@@ -1,45 +1,109 @@
 //! The model as the kernels want it, packed once from the fp16 weights.
 
-use crate::kernels::{Kernels, Norm};
+use crate::kernels::{Bf16Linear, F32Linear, Linear, Norm};
 use crate::shape::{D_MODEL, HEADS, LAYERS, LOG_VAR_MAX, OUTPUTS_PER_HORIZON, WINDOW};
 use crate::state::Band;
-use crate::weights::{MemberTensors, Weights, WeightsSpec};
+use crate::weights::{MemberTensors, TensorSpec, Weights, WeightsSpec, tensor_specs};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::{HORIZON_COUNT, HorizonForecast};
 
+/// How the weights of linear layers are held. The numbers are those of the file either way, and so
+/// are the forecasts, bit for bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Four bytes a weight, any number.
+    F32,
+    /// Two bytes a weight, for models that were rounded to bf16 when they were made.
+    Bf16,
+}
+
+impl Packing {
+    /// Returns the one of fewest bytes that holds these weights exactly.
+    pub fn narrowest(weights: &Weights) -> Packing {
+        let bf16 = tensor_specs(weights.members().len()).iter().filter(|t| is_matrix(t)).all(|t| {
+            let tensor = weights.members()[t.member].widened(&t.local);
+            tensor.into_iter().all(Bf16Linear::holds)
+        });
+        if bf16 { Packing::Bf16 } else { Packing::F32 }
+    }
+
+    /// Returns the name used in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Packing::F32 => "f32",
+            Packing::Bf16 => "bf16",
+        }
+    }
+}
+
+/// Weight of a linear layer.
+fn is_matrix(tensor: &TensorSpec) -> bool {
+    tensor.shape.len() == 2 && tensor.local.ends_with(".weight")
+}
+
+/// A model packed one way or the other.
+#[derive(Clone, Debug)]
+pub(crate) enum Model {
+    F32(PackedModel<F32Linear>),
+    Bf16(PackedModel<Bf16Linear>),
+}
+
+impl Model {
+    pub fn new(weights: &Weights, packing: Packing) -> Model {
+        match packing {
+            Packing::F32 => Model::F32(PackedModel::new(weights)),
+            Packing::Bf16 => Model::Bf16(PackedModel::new(weights)),
+        }
+    }
+
+    pub fn packing(&self) -> Packing {
+        match self {
+            Model::F32(_) => Packing::F32,
+            Model::Bf16(_) => Packing::Bf16,
+        }
+    }
+
+    pub fn member_count(&self) -> usize {
+        match self {
+            Model::F32(model) => model.members.len(),
+            Model::Bf16(model) => model.members.len(),
+        }
+    }
+}
+
 /// All members and the scales around them.
 #[derive(Clone, Debug)]
-pub(crate) struct PackedModel<K: Kernels> {
+pub(crate) struct PackedModel<L: Linear> {
     pub scaler: Scaler,
     pub target: Target,
-    pub members: Vec<PackedMember<K>>,
+    pub members: Vec<PackedMember<L>>,
 }
 
 /// One member.
 #[derive(Clone, Debug)]
-pub(crate) struct PackedMember<K: Kernels> {
+pub(crate) struct PackedMember<L: Linear> {
     /// 12 -> 64
-    pub input: K::Linear,
-    pub blocks: Vec<PackedBlock<K>>,
+    pub input: L,
+    pub blocks: Vec<PackedBlock<L>>,
     pub norm_f: Norm,
     /// 64 -> 20
-    pub head: K::Linear,
+    pub head: L,
 }
 
 /// One pre-norm block.
 #[derive(Clone, Debug)]
-pub(crate) struct PackedBlock<K: Kernels> {
+pub(crate) struct PackedBlock<L: Linear> {
     pub norm1: Norm,
     /// 64 -> 192: q, k, v, each (head, dim)
-    pub qkv: K::Linear,
+    pub qkv: L,
     pub age_bias: [AgeBias; HEADS],
     /// 64 -> 64
-    pub out: K::Linear,
+    pub out: L,
     pub norm2: Norm,
     /// 64 -> 256
-    pub ff1: K::Linear,
+    pub ff1: L,
     /// 256 -> 64
-    pub ff2: K::Linear,
+    pub ff2: L,
 }
 
 /// The bias by age of one head, laid out so that every rotation of the ring is a plain slice.
@@ -113,8 +177,8 @@ impl Target {
     }
 }
 
-impl<K: Kernels> PackedModel<K> {
-    pub fn new(weights: &Weights) -> PackedModel<K> {
+impl<L: Linear> PackedModel<L> {
+    pub fn new(weights: &Weights) -> PackedModel<L> {
         let WeightsSpec { scaler_mean, scaler_scale, scaler_clip, target_scale_bps, .. } =
             &weights.spec;
         PackedModel {
@@ -128,36 +192,36 @@ impl<K: Kernels> PackedModel<K> {
     }
 }
 
-impl<K: Kernels> PackedMember<K> {
-    fn new(tensors: &MemberTensors) -> PackedMember<K> {
+impl<L: Linear> PackedMember<L> {
+    fn new(tensors: &MemberTensors) -> PackedMember<L> {
         PackedMember {
-            input: linear::<K>(tensors, "input"),
+            input: linear::<L>(tensors, "input"),
             blocks: (0..LAYERS).map(|l| PackedBlock::new(tensors, l)).collect(),
             norm_f: norm(tensors, "norm_f"),
-            head: linear::<K>(tensors, "head"),
+            head: linear::<L>(tensors, "head"),
         }
     }
 }
 
-impl<K: Kernels> PackedBlock<K> {
-    fn new(tensors: &MemberTensors, layer: usize) -> PackedBlock<K> {
+impl<L: Linear> PackedBlock<L> {
+    fn new(tensors: &MemberTensors, layer: usize) -> PackedBlock<L> {
         let age_bias = tensors.widened(&format!("l{layer}.attn.age_bias")); // (head, age)
         PackedBlock {
             norm1: norm(tensors, &format!("l{layer}.norm1")),
-            qkv: linear::<K>(tensors, &format!("l{layer}.attn.qkv")),
+            qkv: linear::<L>(tensors, &format!("l{layer}.attn.qkv")),
             age_bias: std::array::from_fn(|h| AgeBias::new(&age_bias[WINDOW * h..][..WINDOW])),
-            out: linear::<K>(tensors, &format!("l{layer}.attn.out")),
+            out: linear::<L>(tensors, &format!("l{layer}.attn.out")),
             norm2: norm(tensors, &format!("l{layer}.norm2")),
-            ff1: linear::<K>(tensors, &format!("l{layer}.ff1")),
-            ff2: linear::<K>(tensors, &format!("l{layer}.ff2")),
+            ff1: linear::<L>(tensors, &format!("l{layer}.ff1")),
+            ff2: linear::<L>(tensors, &format!("l{layer}.ff2")),
         }
     }
 }
 
-fn linear<K: Kernels>(tensors: &MemberTensors, name: &str) -> K::Linear {
+fn linear<L: Linear>(tensors: &MemberTensors, name: &str) -> L {
     let weight = tensors.widened(&format!("{name}.weight"));
     let bias = tensors.widened(&format!("{name}.bias"));
-    K::pack(&weight, &bias)
+    L::pack(&weight, &bias)
 }
 
 fn norm(tensors: &MemberTensors, name: &str) -> Norm {

@@ -1,14 +1,15 @@
 //! Which vector instructions the forward pass runs on, chosen when an encoder is built.
 //!
-//! Each level compiles the very same source again for wider registers. Nothing is contracted into
-//! fused operations and the order of every sum is fixed, so all levels give the same bits: a run
-//! on one machine replays bit for bit on another.
+//! Each level compiles the very same source again for wider registers. The source says which
+//! multiplications and additions are fused and in which order sums go, so all levels give the same
+//! bits: a run on one machine replays bit for bit on another. A machine without fused operations
+//! computes them in software, right and some forty times slower.
 #![allow(unsafe_code)] // calls of functions compiled for instructions that were found
 
 use crate::encoder::AttentionProbe;
 use crate::forward;
-use crate::kernels::Kernels;
-use crate::pack::PackedModel;
+use crate::kernels::Linear;
+use crate::pack::{Model, PackedModel};
 use crate::state::EncoderState;
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::EnsembleForecast;
@@ -35,7 +36,7 @@ impl Level {
         let mut levels = [Some(Level::PORTABLE), None, None];
         #[cfg(target_arch = "x86_64")]
         {
-            let has_avx2 = is_x86_feature_detected!("avx2");
+            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
             levels[1] = has_avx2.then_some(Level(Kind::Avx2));
             let has_avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512vl")
@@ -64,9 +65,23 @@ impl Level {
 
     /// [`forward::step`] on these instructions.
     #[inline]
-    pub(crate) fn step<K: Kernels, P: AttentionProbe>(
+    pub(crate) fn step<P: AttentionProbe>(
         self,
-        model: &PackedModel<K>,
+        model: &Model,
+        state: &mut EncoderState,
+        features: &[f64; FEATURE_COUNT],
+        probe: &mut P,
+    ) -> EnsembleForecast {
+        match model {
+            Model::F32(model) => self.step_packed(model, state, features, probe),
+            Model::Bf16(model) => self.step_packed(model, state, features, probe),
+        }
+    }
+
+    #[inline]
+    fn step_packed<L: Linear, P: AttentionProbe>(
+        self,
+        model: &PackedModel<L>,
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
         probe: &mut P,
@@ -87,9 +102,9 @@ impl Level {
 mod x86 {
     use super::*;
 
-    #[target_feature(enable = "avx2")]
-    pub fn step_avx2<K: Kernels, P: AttentionProbe>(
-        model: &PackedModel<K>,
+    #[target_feature(enable = "avx2,fma")]
+    pub fn step_avx2<L: Linear, P: AttentionProbe>(
+        model: &PackedModel<L>,
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
         probe: &mut P,
@@ -97,9 +112,9 @@ mod x86 {
         forward::step(model, state, features, probe)
     }
 
-    #[target_feature(enable = "avx2,avx512f,avx512vl,avx512dq,avx512bw")]
-    pub fn step_avx512<K: Kernels, P: AttentionProbe>(
-        model: &PackedModel<K>,
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")]
+    pub fn step_avx512<L: Linear, P: AttentionProbe>(
+        model: &PackedModel<L>,
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
         probe: &mut P,

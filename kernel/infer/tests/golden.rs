@@ -4,9 +4,9 @@
 
 mod common;
 
-use ijk_infer::kernels::{Kernels, Norm, Scalar};
+use ijk_infer::kernels::{self, Norm};
 use ijk_infer::reference;
-use ijk_infer::shape::{FF, HEAD_DIM, WINDOW};
+use ijk_infer::shape::{FF, HEAD_DIM, HEADS, WINDOW};
 use ijk_infer::{Encoder, EncoderState};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -43,7 +43,7 @@ fn layer_norm() {
     let golden = &GOLDEN["layer_norm"];
     let norm = Norm { weight: narrow(&golden["weight"]), bias: narrow(&golden["bias"]) };
     let mut y = [0.0; 64];
-    Scalar::layer_norm(&narrow(&golden["x"]), &norm, &mut y);
+    kernels::layer_norm(&narrow(&golden["x"]), &norm, &mut y);
     let worst = largest_difference(&wide(&y), &numbers(&golden["y"]));
     assert!(worst < 1e-6, "{worst:e}");
 }
@@ -57,7 +57,7 @@ fn gelu_tanh() {
     for (ours, &x) in ours.iter_mut().zip(&x) {
         *ours = x as f32;
     }
-    Scalar::gelu(&mut ours);
+    kernels::gelu(&mut ours);
     for ((x, theirs), ours) in x.iter().zip(&y).zip(ours) {
         let ours = f64::from(ours);
         assert!((ours - theirs).abs() <= 4e-7 * theirs.abs().max(1.0), "{x}: {ours} {theirs}");
@@ -82,9 +82,11 @@ fn attention() {
         values[slot] = v[t];
         let bias = std::array::from_fn(|s| age_bias[(slot + WINDOW - s) % WINDOW]);
         let (mut row, mut mixed) = ([0.0; WINDOW], [0.0; HEAD_DIM]);
-        Scalar::scores(&q[t], &keys, &bias, &mut row);
-        Scalar::softmax(&mut row, (t + 1).min(WINDOW));
-        Scalar::mix(&row, &values, &mut mixed);
+        kernels::scores(&q[t], &keys, &bias, &mut row);
+        let mut rows = [row; HEADS];
+        kernels::softmax(&mut rows, (t + 1).min(WINDOW));
+        let row = rows[0];
+        kernels::mix(&row, &values, &mut mixed);
         if let Some((_, y)) = expected.iter().find(|(token, _)| *token == t) {
             worst = worst.max(largest_difference(&wide(&mixed), y));
         }

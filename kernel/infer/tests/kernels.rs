@@ -1,9 +1,9 @@
 //! Each kernel against its formula in f64.
 #![allow(clippy::needless_range_loop)] // formulas by subscript
 
-use ijk_infer::kernels::{Kernels, Norm, OUTPUT_BLOCK, Scalar};
+use ijk_infer::kernels::{self, Bf16Linear, F32Linear, Linear, Norm, OUTPUT_BLOCK};
 use ijk_infer::reference;
-use ijk_infer::shape::{D_MODEL, FF, HEAD_DIM, NORM_EPS, WINDOW};
+use ijk_infer::shape::{D_MODEL, FF, HEAD_DIM, HEADS, NORM_EPS, WINDOW};
 use proptest::prelude::*;
 
 fn vector(len: usize, size: f32) -> impl Strategy<Value = Vec<f32>> {
@@ -36,9 +36,8 @@ proptest! {
             (Just(i), Just(o), vector(i * o, 2.0), vector(o, 2.0), vector(i, 4.0))
         })
     ) {
-        let packed = Scalar::pack(&weight, &bias);
         let mut y = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
-        Scalar::linear(&packed, &x, &mut y);
+        F32Linear::pack(&weight, &bias).apply(&x, &mut y);
         for o in 0..outputs {
             let row = &weight[o * inputs..][..inputs];
             let terms: Vec<f64> =
@@ -52,6 +51,24 @@ proptest! {
         prop_assert!(y[outputs..].iter().all(|&v| v == 0.0), "padding");
     }
 
+    /// Both packings hold the same numbers and sum them in the same order.
+    #[test]
+    fn bf16_packing_gives_the_bits_of_f32_packing(
+        (pairs, outputs, weight, bias, x) in (1usize..40, 1usize..200).prop_flat_map(|(p, o)| {
+            (Just(p), Just(o), vector(2 * p * o, 2.0), vector(o, 2.0), vector(2 * p, 4.0))
+        })
+    ) {
+        let bf16 = |w: &f32| f32::from_bits(w.to_bits() & 0xffff_0000);
+        let weight: Vec<f32> = weight.iter().map(bf16).collect();
+        prop_assert!(weight.iter().all(|&w| Bf16Linear::holds(w)));
+        let mut wide = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
+        let mut narrow = wide.clone();
+        F32Linear::pack(&weight, &bias).apply(&x, &mut wide);
+        Bf16Linear::pack(&weight, &bias).apply(&x, &mut narrow);
+        let bits = |y: &[f32]| y.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        prop_assert_eq!(bits(&wide), bits(&narrow), "{} inputs", 2 * pairs);
+    }
+
     #[test]
     fn layer_norm_equals_naive(
         x in vector(D_MODEL, 50.0), weight in vector(D_MODEL, 2.0), bias in vector(D_MODEL, 2.0),
@@ -60,7 +77,7 @@ proptest! {
         let x: [f32; D_MODEL] = array(&x.iter().map(|v| v + offset).collect::<Vec<_>>());
         let norm = Norm { weight: array(&weight), bias: array(&bias) };
         let mut y = [0.0; D_MODEL];
-        Scalar::layer_norm(&x, &norm, &mut y);
+        kernels::layer_norm(&x, &norm, &mut y);
         let wide = f64s(&x);
         let mean = wide.iter().sum::<f64>() / 64.0;
         let variance = wide.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 64.0;
@@ -74,7 +91,7 @@ proptest! {
     #[test]
     fn gelu_equals_naive(x in vector(FF, 12.0)) {
         let mut y: [f32; FF] = array(&x);
-        Scalar::gelu(&mut y);
+        kernels::gelu(&mut y);
         for (x, y) in x.iter().zip(y) {
             let exact = reference::gelu(f64::from(*x));
             prop_assert!((f64::from(y) - exact).abs() < 1e-6 + 1e-6 * exact.abs(), "{x}: {y}");
@@ -91,21 +108,24 @@ proptest! {
         let keys = std::array::from_fn(|d| array(&k[d * WINDOW..][..WINDOW]));
         let values = std::array::from_fn(|s| array(&v[s * HEAD_DIM..][..HEAD_DIM]));
         let mut row = [0.0; WINDOW];
-        Scalar::scores(&q, &keys, &array(&bias), &mut row);
+        kernels::scores(&q, &keys, &array(&bias), &mut row);
         for s in 0..WINDOW {
             let dot: f64 = (0..HEAD_DIM).map(|d| f64::from(q[d]) * f64::from(keys[d][s])).sum();
             let exact = dot / 8f64.sqrt() + f64::from(bias[s]);
             prop_assert!((f64::from(row[s]) - exact).abs() < 1e-4);
         }
         let exact_row = softmax(&row, filled);
-        Scalar::softmax(&mut row, filled);
+        let mut rows = [row; HEADS];
+        kernels::softmax(&mut rows, filled);
+        prop_assert!(rows.iter().all(|r| *r == rows[0]), "every head on its own");
+        let row = rows[0];
         for s in 0..WINDOW {
             let exact = exact_row.get(s).copied().unwrap_or(0.0);
             prop_assert!((f64::from(row[s]) - exact).abs() < 1e-6);
         }
         prop_assert!(row[filled..].iter().all(|&p| p == 0.0));
         let mut mixed = [0.0; HEAD_DIM];
-        Scalar::mix(&row, &values, &mut mixed);
+        kernels::mix(&row, &values, &mut mixed);
         for d in 0..HEAD_DIM {
             let exact: f64 =
                 (0..WINDOW).map(|s| f64::from(row[s]) * f64::from(values[s][d])).sum();
@@ -116,11 +136,11 @@ proptest! {
     /// Adding a constant to every score changes nothing that matters.
     #[test]
     fn softmax_is_shift_invariant(scores in vector(WINDOW, 8.0), shift in -64i32..64) {
-        let mut plain: [f32; WINDOW] = array(&scores);
-        let mut shifted = plain.map(|s| s + shift as f32);
-        Scalar::softmax(&mut plain, WINDOW);
-        Scalar::softmax(&mut shifted, WINDOW);
-        for (a, b) in plain.iter().zip(shifted) {
+        let plain: [f32; WINDOW] = array(&scores);
+        let mut rows = [plain; HEADS];
+        rows[1] = plain.map(|s| s + shift as f32);
+        kernels::softmax(&mut rows, WINDOW);
+        for (a, b) in rows[0].iter().zip(rows[1]) {
             prop_assert!((a - b).abs() < 2e-5);
         }
     }
@@ -130,7 +150,7 @@ proptest! {
 fn gelu_at_the_ends() {
     let mut x = [0.0f32; FF];
     x[..8].copy_from_slice(&[-0.0, 1e-30, -1e-30, 1e4, -1e4, 1e30, -1e30, f32::MAX]);
-    Scalar::gelu(&mut x);
+    kernels::gelu(&mut x);
     assert_eq!(x[0], 0.0);
     assert_eq!(x[1], 5e-31);
     assert_eq!(x[2], -5e-31);
@@ -144,18 +164,27 @@ fn gelu_at_the_ends() {
 fn layer_norm_of_a_constant_is_the_offset() {
     let norm = Norm { weight: [3.0; D_MODEL], bias: [0.25; D_MODEL] };
     let mut y = [0.0; D_MODEL];
-    Scalar::layer_norm(&[1234.5; D_MODEL], &norm, &mut y);
+    kernels::layer_norm(&[1234.5; D_MODEL], &norm, &mut y);
     assert_eq!(y, [0.25; D_MODEL]);
 }
 
 #[test]
 fn equal_scores_share_equally() {
     for filled in 1..=WINDOW {
-        let mut row = [7.0; WINDOW];
-        Scalar::softmax(&mut row, filled);
+        let mut rows = [[7.0; WINDOW]; HEADS];
+        kernels::softmax(&mut rows, filled);
+        assert!(rows.iter().all(|r| *r == rows[0]), "every head on its own");
+        let row = rows[0];
         for (s, p) in row.iter().enumerate() {
             let expected = if s < filled { 1.0 / filled as f32 } else { 0.0 };
             assert!((p - expected).abs() <= f32::EPSILON, "{filled} {s}");
         }
     }
+}
+
+#[test]
+fn other_weights_than_bf16_are_not_packed_as_such() {
+    assert!(Bf16Linear::holds(-0.00390625) && !Bf16Linear::holds(0.1));
+    assert!(std::panic::catch_unwind(|| Bf16Linear::pack(&[0.1, 0.5], &[0.0])).is_err());
+    assert!(std::panic::catch_unwind(|| Bf16Linear::pack(&[0.5], &[0.0])).is_err(), "odd");
 }

@@ -22,16 +22,16 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     let x = x.clamp(EXP_RANGE.0, EXP_RANGE.1);
-    let rounded = x * std::f32::consts::LOG2_E + ROUNDER;
+    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUNDER);
     let n = rounded - ROUNDER;
-    let r = (x - n * LN2_HIGH) - n * LN2_LOW;
-    let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_199_9e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 5e-1;
-    let mantissa = (p * (r * r) + r) + 1.0;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
+    let mut p = 1.987_569_1e-4f32;
+    p = p.mul_add(r, 1.398_199_9e-3);
+    p = p.mul_add(r, 8.333_452e-3);
+    p = p.mul_add(r, 4.166_579_6e-2);
+    p = p.mul_add(r, 1.666_666_5e-1);
+    p = p.mul_add(r, 5e-1);
+    let mantissa = p.mul_add(r * r, r) + 1.0;
     // 2^n: the low bits of `rounded` are n, its high bits leave with the shift.
     let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000));
     mantissa * power

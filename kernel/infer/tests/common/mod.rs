@@ -48,6 +48,18 @@ pub fn spec(members: usize) -> WeightsSpec {
     spec
 }
 
+/// Returns the model with every matrix cut to bf16.
+pub fn rounded_to_bf16(weights: &Weights) -> Weights {
+    let mut builder = WeightsBuilder::new(weights.spec.clone());
+    for t in tensor_specs(weights.members().len()) {
+        let values = weights.members()[t.member].tensor(&t.local).unwrap();
+        let bf16 = |v: f32| f32::from_bits(v.to_bits() & 0xffff_0000);
+        let values: Vec<f32> = values.iter().map(|v| bf16(v.to_f32())).collect();
+        builder = builder.tensor(&t.name, t.shape, &values);
+    }
+    builder.finish().unwrap()
+}
+
 /// Builds a model, letting `change` alter the values of each tensor.
 pub fn build(members: usize, mut change: impl FnMut(&str, &mut Vec<f32>)) -> Weights {
     let mut builder = WeightsBuilder::new(spec(members));
