@@ -22,21 +22,26 @@ pub fn ijk() -> &'static Path {
     BINARY.get_or_init(|| build("ijk"))
 }
 
-/// Builds a command of the workspace and returns its path.
+/// Builds the commands that tests start, `ijk` and `ijk-broker`, and returns the path of one.
+///
+/// Both at once: cargo compiles the packages below for what is chosen together, and twice for two
+/// choices.
 ///
 /// # Panics
-/// If it does not build.
+/// If they do not build.
 pub fn build(name: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", name, "--bin", name]);
+    cargo.args(["build", "--quiet", "--package", "ijk", "--package", "ijk-tests"]);
+    cargo.args(["--bin", "ijk", "--bin", "ijk-broker"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     let status = cargo.current_dir(root()).status().expect("cargo runs");
     assert!(status.success(), "{name} must build");
-    let exe = std::env::current_exe().expect("a test has a path");
-    let profile = exe.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>");
-    profile.join(name)
+    // Tests lie in `deps` below the commands, commands beside one another.
+    let exe = std::env::current_exe().expect("a process has a path");
+    let found = exe.ancestors().skip(1).map(|folder| folder.join(name)).find(|p| p.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not near {}", exe.display()))
 }
 
 /// Returns the workspace's root.

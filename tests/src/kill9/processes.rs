@@ -19,22 +19,8 @@ impl Binaries {
     /// # Panics
     /// If one does not build.
     pub fn build() -> Binaries {
-        Binaries { ijk: build("ijk", "ijk"), broker: build("ijk-tests", "ijk-broker") }
+        Binaries { ijk: crate::build("ijk"), broker: crate::build("ijk-broker") }
     }
-}
-
-fn build(package: &str, name: &str) -> PathBuf {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", package, "--bin", name]);
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    let status = cargo.current_dir(crate::root()).status().expect("cargo runs");
-    assert!(status.success(), "{name} must build");
-    // Tests lie in `deps` below the commands, commands beside one another.
-    let exe = std::env::current_exe().expect("a process has a path");
-    let found = exe.ancestors().skip(1).map(|folder| folder.join(name)).find(|p| p.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not near {}", exe.display()))
 }
 
 /// A process that does not outlive its owner.
