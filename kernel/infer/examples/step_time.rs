@@ -24,9 +24,8 @@ fn main() {
                 let encoder = Encoder::with(&weights, level, packing);
                 let (min, median) = nanos_a_token(&encoder);
                 let (level, packing) = (level.name(), packing.name());
-                println!(
-                    "members {members} {level:<8} {packing:<4}: min {min} ns, median {median} ns a token"
-                );
+                print!("members {members} {level:<8} {packing:<4}: ");
+                println!("min {min} ns, median {median} ns a token");
             }
         }
     }
