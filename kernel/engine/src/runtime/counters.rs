@@ -133,7 +133,8 @@ impl Counters {
         }
         io::Write::write_all(&mut &file, &image)?;
         let map = MmapOptions::new().len(FILE_BYTES).map_raw(&file)?;
-        Ok(Counters { map, own: Some(Box::new([const { AtomicU64::new(0) }; LABELS.len()])) })
+        let own = Box::new(std::array::from_fn(|_| AtomicU64::new(0)));
+        Ok(Counters { map, own: Some(own) })
     }
 
     /// Opens the file of a run, to read it or to ask for a kill.
