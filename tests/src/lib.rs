@@ -44,6 +44,41 @@ pub fn build(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} is not near {}", exe.display()))
 }
 
+/// Lines of `[risk]` for synthetic days with an outside venue, which are about orders and not about
+/// limits: a budget that a small test does not use up, no cut-offs.
+pub const WIDE_RISK: &str = "\
+start_equity_usd = 1e6
+settled_cash_usd = 1e9
+adv_qty_default = 1000000
+allow_short = true
+max_position_notional_usd = 1e6
+max_position_equity_fraction = 1.0
+max_gross_notional_usd = 1e6
+max_net_notional_usd = 1e6
+slippage_limit_bps = 10000.0
+reduce_only_loss_usd = 1e5
+halt_loss_usd = 2e5
+max_drawdown_usd = 2e5
+max_consecutive_losers = 1000000
+max_entries_per_day = 100000
+max_entries_per_window = 100000
+max_identical_orders = 1000
+order_ratio_throttle = 1000000
+data_jump_sigma = 1e6
+data_good_quotes = 1
+resume_good_quotes = 1
+clock_block_ms = 60000
+eod_reduce_only_s = 0
+eod_no_new_s = 0
+";
+
+/// Returns a settings file: `settings`, which has a line `[venue]` and ends inside `[risk]`, with
+/// [`WIDE_RISK`] and the time server's address.
+pub fn with_wide_risk(settings: &str, time_server: &str) -> String {
+    let venue = format!("[venue]\ntime_server = \"{time_server}\"\n");
+    settings.replacen("[venue]\n", &venue, 1) + WIDE_RISK
+}
+
 /// Returns the workspace's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_path_buf()

@@ -2,7 +2,7 @@
 //! dies, and nothing works any more; what it left is cancelled by the next command.
 
 use ijk_data::spec::FeedSpec;
-use ijk_tests::{ijk, run, run_failing, run_json, time_server};
+use ijk_tests::{ijk, run, run_failing, run_json, time_server, with_wide_risk};
 use ijk_twsim::{Server, SimConfig, TruthOrder};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,33 +22,9 @@ intent_age_max_ms = 20000
 heartbeat_ms = 400
 feed_silence_max_ms = 60000
 [risk]
-start_equity_usd = 1e6
-settled_cash_usd = 1e9
 allow_symbols = [\"SYN0\", \"SYN1\"]
-adv_qty_default = 1000000
-allow_short = true
-max_position_notional_usd = 1e6
-max_position_equity_fraction = 1.0
-max_gross_notional_usd = 1e6
-max_net_notional_usd = 1e6
-slippage_limit_bps = 10000.0
-reduce_only_loss_usd = 1e5
-halt_loss_usd = 2e5
-max_drawdown_usd = 2e5
-max_consecutive_losers = 1000000
-max_entries_per_day = 100000
-max_entries_per_window = 100000
-max_identical_orders = 1000
-order_ratio_throttle = 1000000
 quote_max_age_ms = 60000
 feed_heartbeat_ms = 60000
-data_jump_sigma = 1e6
-data_good_quotes = 1
-resume_good_quotes = 1
-clock_block_ms = 60000
-eod_reduce_only_s = 0
-eod_no_new_s = 0
-[venue.ibkr]
 ";
 
 fn simulator() -> Server {
@@ -58,8 +34,8 @@ fn simulator() -> Server {
 
 fn write_files(folder: &Path, server: &Server, parents: u64) {
     let time = time_server::start().unwrap();
-    let text = SETTINGS.replacen("[venue]\n", &format!("[venue]\ntime_server = \"{time}\"\n"), 1);
-    let text = format!("{text}port = {}\n", server.addr().port());
+    let text = with_wide_risk(SETTINGS, &time);
+    let text = format!("{text}[venue.ibkr]\nport = {}\n", server.addr().port());
     std::fs::write(folder.join("s.toml"), text).unwrap();
     let mut rows = "ts,symbol,side,qty,horizon_s,urgency\n".to_string();
     for n in 0..parents {

@@ -2,7 +2,7 @@
 //! depth, data and orders through the adapter, ends reconciled and replays; what it captured is a
 //! feed of its own; days and clocks that are none are refused.
 
-use ijk_tests::{ijk, run, run_failing, run_json, time_server};
+use ijk_tests::{ijk, run, run_failing, run_json, time_server, with_wide_risk};
 use ijk_twsim::{Limits, Server, SimConfig};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,38 +24,15 @@ heartbeat_ms = 400
 feed_silence_max_ms = 7200000
 clock_step_max_ms = 60000
 [risk]
-start_equity_usd = 1e6
-settled_cash_usd = 1e9
 allow_symbols = [\"AAPL\", \"MSFT\", \"TSLA\", \"NVDA\", \"SPY\"]
-adv_qty_default = 1000000
-allow_short = true
-max_position_notional_usd = 1e6
-max_position_equity_fraction = 1.0
-max_gross_notional_usd = 1e6
-max_net_notional_usd = 1e6
-slippage_limit_bps = 10000.0
-reduce_only_loss_usd = 1e5
-halt_loss_usd = 2e5
-max_drawdown_usd = 2e5
-max_consecutive_losers = 1000000
-max_entries_per_day = 100000
-max_entries_per_window = 100000
-max_identical_orders = 1000
-order_ratio_throttle = 1000000
 quote_max_age_ms = 3600000
 feed_heartbeat_ms = 3600000
 data_jump_bps = 10000.0
-data_jump_sigma = 1e6
-data_good_quotes = 1
-resume_good_quotes = 1
-clock_block_ms = 60000
-eod_reduce_only_s = 0
-eod_no_new_s = 0
 ";
 
 fn settings(folder: &Path, server: &Server, more: &str) {
     let time = time_server::start().unwrap();
-    let text = SETTINGS.replacen("[venue]\n", &format!("[venue]\ntime_server = \"{time}\"\n"), 1);
+    let text = with_wide_risk(SETTINGS, &time);
     let port = server.addr().port();
     let data = "[venue.ibkr.data]\nclock = \"gateway\"\ndepth_rows = 5\ndepth_lines = 5\n\
                 tick_lines = 5\n";

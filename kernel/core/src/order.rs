@@ -135,5 +135,28 @@ pub struct VenueReport {
     pub reserved: u8,
 }
 
+impl VenueReport {
+    /// Returns the report that an order never reached the venue and never will; `reason` says who
+    /// kept it back, 0 where the link was down.
+    pub fn absent(ts_exchange: ExchTs, order: &NewOrder, reason: u16) -> VenueReport {
+        VenueReport {
+            ts_exchange,
+            client_order_id: order.client_order_id,
+            venue_order_id: VenueOrderId(0),
+            exec_id: ExecId(0),
+            px: Px(0),
+            qty: Qty::ZERO,
+            leaves: Qty::ZERO,
+            fee_e9: 0,
+            instrument: order.instrument,
+            reason,
+            kind: ReportKind::Absent,
+            side: order.side,
+            maker: 0,
+            reserved: 0,
+        }
+    }
+}
+
 const _: () = assert!(size_of::<VenueReport>() == 72);
 const _: () = assert!(size_of::<NewOrder>() == 40);

@@ -23,37 +23,14 @@ intent_age_max_ms = 12000
 heartbeat_ms = 200
 feed_silence_max_ms = 60000
 [risk]
-start_equity_usd = 1e6
-settled_cash_usd = 1e9
 allow_symbols = [\"SYN0\", \"SYN1\"]
-adv_qty_default = 1000000
-allow_short = true
-max_position_notional_usd = 1e6
-max_position_equity_fraction = 1.0
-max_gross_notional_usd = 1e6
-max_net_notional_usd = 1e6
-slippage_limit_bps = 10000.0
-reduce_only_loss_usd = 1e5
-halt_loss_usd = 2e5
-max_drawdown_usd = 2e5
-max_consecutive_losers = 1000000
 max_orders_per_s = 50
 order_burst = 50
 max_orders_per_min = 1024
 max_cancels_per_s = 1000
 cancel_burst = 1000
-max_entries_per_day = 100000
-max_entries_per_window = 100000
-max_identical_orders = 1000
-order_ratio_throttle = 1000000
 quote_max_age_ms = 60000
 feed_heartbeat_ms = 60000
-data_jump_sigma = 1e6
-data_good_quotes = 1
-resume_good_quotes = 1
-clock_block_ms = 60000
-eod_reduce_only_s = 0
-eod_no_new_s = 0
 ";
 /// Where the synthetic day begins, nanoseconds UTC.
 const DAY_NS: u64 = 1_741_012_200_000_000_000;
@@ -86,8 +63,8 @@ struct Session<'a> {
 /// What the system says.
 pub fn write_settings(folder: &Path) -> std::io::Result<()> {
     let server = crate::time_server::start()?;
-    let with_time = format!("[venue]\ntime_server = \"{server}\"\n");
-    std::fs::write(folder.join("settings.toml"), SETTINGS.replacen("[venue]\n", &with_time, 1))
+    let text = crate::with_wide_risk(SETTINGS, &server);
+    std::fs::write(folder.join("settings.toml"), text)
 }
 
 /// Runs `cycles` cycles in `folder`, lets a last run finish, and judges.

@@ -58,6 +58,14 @@ pub enum ContractError {
         /// What it may be.
         expected: &'static str,
     },
+    /// The broker says that nothing trades today.
+    #[error("{symbol}: does not trade today, says the broker ({hours})")]
+    ClosedToday {
+        /// Symbol.
+        symbol: String,
+        /// The hours as the broker wrote them.
+        hours: String,
+    },
 }
 
 /// The contracts of a session, in the order of its instruments.
@@ -111,42 +119,55 @@ fn currency_code(currency: Currency) -> &'static str {
     }
 }
 
+/// Asks for the one stock of a symbol that is routed SMART in `currency`.
+///
+/// # Errors
+/// [`ContractError::NotOne`] or [`ContractError::NoAnswer`].
+pub(crate) fn the_stock(
+    client: &Client,
+    symbol: &str,
+    currency: &'static str,
+    deadline: Duration,
+) -> Result<ContractDetails, ContractError> {
+    let not_one = |text| ContractError::NotOne { symbol: symbol.to_string(), currency, text };
+    let mut wanted = Contract::stock(symbol).build();
+    wanted.currency = currency.into();
+    let found = client
+        .contract_details_stream(&wanted)
+        .subscribe()
+        .and_then(|s| s.collect_to_end_within(deadline));
+    let mut rows = match found {
+        Ok(rows) => rows,
+        Err(ibapi::Error::Notice(n)) if n.code == 200 => return Err(not_one(n.to_string())),
+        Err(e) => {
+            let (waited_ms, text) = (deadline.as_millis(), e.to_string());
+            return Err(ContractError::NoAnswer { symbol: symbol.to_string(), waited_ms, text });
+        }
+    };
+    let count = rows.len();
+    match rows.pop() {
+        Some(mut one) if count == 1 => {
+            one.contract.exchange = "SMART".into();
+            Ok(one)
+        }
+        _ => Err(not_one(format!("{count} contracts fit"))),
+    }
+}
+
 fn resolve_one(
     client: &Client,
     instrument: &Instrument,
     deadline: Duration,
 ) -> Result<Listed, ContractError> {
     let symbol = instrument.symbol.to_string();
-    let currency = currency_code(instrument.currency);
-    let mut wanted = Contract::stock(symbol.as_str()).build();
-    wanted.currency = currency.into();
-    let found = client
-        .contract_details_stream(&wanted)
-        .subscribe()
-        .and_then(|s| s.collect_to_end_within(deadline));
-    let details = match found {
-        Ok(rows) => rows,
-        Err(ibapi::Error::Notice(n)) => {
-            return Err(ContractError::NotOne { symbol, currency, text: n.to_string() });
-        }
-        Err(e) => {
-            let (waited_ms, text) = (deadline.as_millis(), e.to_string());
-            return Err(ContractError::NoAnswer { symbol, waited_ms, text });
-        }
-    };
-    match details.as_slice() {
-        [one] => listed(symbol, instrument, one),
-        all => {
-            let text = format!("{} contracts fit", all.len());
-            Err(ContractError::NotOne { symbol, currency, text })
-        }
-    }
+    let details = the_stock(client, &symbol, currency_code(instrument.currency), deadline)?;
+    listed(symbol, instrument, details)
 }
 
 fn listed(
     symbol: String,
     instrument: &Instrument,
-    details: &ContractDetails,
+    details: ContractDetails,
 ) -> Result<Listed, ContractError> {
     let con_id = details.contract.contract_id;
     let rule = |field, found: String, expected| ContractError::Rule {
@@ -171,7 +192,5 @@ fn listed(
         let found = format!("lot {} of {unit}e-9 shares", instrument.lot.0);
         return Err(rule("lot", found, "whole shares"));
     }
-    let mut contract = details.contract.clone();
-    contract.exchange = "SMART".into();
-    Ok(Listed { contract, con_id, min_tick, qty_unit_e9: unit, symbol })
+    Ok(Listed { contract: details.contract, con_id, min_tick, qty_unit_e9: unit, symbol })
 }

@@ -56,7 +56,7 @@ impl LiveFeed {
         }
         let feed = IbkrFeed::open(&self.settings, symbols, self.speed).map_err(|e| {
             let code = match &e {
-                OpenError::Details(ijk_ibkr::market::DetailsError::ClosedToday { .. }) => {
+                OpenError::Details(ijk_ibkr::contracts::ContractError::ClosedToday { .. }) => {
                     exit::UNSAFE
                 }
                 OpenError::Symbols(_) | OpenError::ClockApart { .. } => exit::USAGE,

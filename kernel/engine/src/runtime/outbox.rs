@@ -10,8 +10,8 @@ use ijk_core::config::{OutboxMode, RiskConfig, VenueConfig};
 use ijk_core::limits::OPEN_ORDER_COUNT_MAX;
 use ijk_core::order::REASON_EGRESS;
 use ijk_core::{
-    Block, CancelOrder, ExchTs, ExecId, Instrument, InstrumentId, LinkKind, MarketEvent, NewOrder,
-    ParentId, Px, Qty, RecvTs, ReportKind, SnapshotRequest, VenueOrderId, VenueReport,
+    Block, CancelOrder, ExchTs, Instrument, InstrumentId, LinkKind, MarketEvent, NewOrder,
+    ParentId, Px, Qty, RecvTs, SnapshotRequest, VenueReport,
 };
 use ijk_risk::{Approved, EgressGate, RiskCode};
 use ijk_venue::{Venue, VenueMessage};
@@ -143,22 +143,7 @@ impl<V: Venue> Outbox<V> {
 
     fn withdraw(&mut self, now: RecvTs, order: &NewOrder, reason: u16) {
         self.counts.withdrawn += 1;
-        self.withdrawn.push_back(VenueReport {
-            ts_exchange: ExchTs(now.0),
-            client_order_id: order.client_order_id,
-            venue_order_id: VenueOrderId(0),
-            exec_id: ExecId(0),
-            px: Px(0),
-            qty: Qty(0),
-            leaves: Qty(0),
-            fee_e9: 0,
-            instrument: order.instrument,
-            reason,
-            kind: ReportKind::Absent,
-            side: order.side,
-            maker: 0,
-            reserved: 0,
-        });
+        self.withdrawn.push_back(VenueReport::absent(ExchTs(now.0), order, reason));
     }
 
     /// Returns the next message: what was withdrawn here first, then the venue's own.
@@ -359,7 +344,7 @@ mod tests {
         fn withdrawn(&mut self) -> Vec<(u64, u16)> {
             let mut found = Vec::new();
             while let Some((_, VenueMessage::Report(r))) = self.outbox.poll(NOW) {
-                assert_eq!(r.kind, ReportKind::Absent);
+                assert_eq!(r.kind, ijk_core::ReportKind::Absent);
                 found.push((r.client_order_id.0, r.reason));
             }
             found

@@ -5,8 +5,8 @@ use super::codec::{self, CodecError, Decoder, Frame, Hello, Welcome};
 use crate::VenueMessage;
 use ijk_core::limits::{INSTRUMENT_COUNT_MAX, OPEN_ORDER_COUNT_MAX};
 use ijk_core::{
-    CancelOrder, ClientOrderId, ExchTs, ExecId, Instrument, LinkEvent, LinkKind, NewOrder, Px, Qty,
-    ReportKind, SnapshotRequest, Symbol, VenueOrderId, VenueReport,
+    CancelOrder, ClientOrderId, ExchTs, Instrument, LinkEvent, LinkKind, NewOrder, SnapshotRequest,
+    Symbol, VenueReport,
 };
 use std::collections::VecDeque;
 
@@ -283,22 +283,7 @@ impl LinkClient {
 
     /// Lets [`LinkClient::poll_message`] say of a refused order that it never arrived.
     pub fn withdraw(&mut self, ts: ExchTs, order: &NewOrder) {
-        self.messages.push_back(VenueMessage::Report(VenueReport {
-            ts_exchange: ts,
-            client_order_id: order.client_order_id,
-            venue_order_id: VenueOrderId(0),
-            exec_id: ExecId(0),
-            px: Px(0),
-            qty: Qty::ZERO,
-            leaves: Qty::ZERO,
-            fee_e9: 0,
-            instrument: order.instrument,
-            reason: 0,
-            kind: ReportKind::Absent,
-            side: order.side,
-            maker: 0,
-            reserved: 0,
-        }));
+        self.messages.push_back(VenueMessage::Report(VenueReport::absent(ts, order, 0)));
     }
 
     /// Takes a cancel for the venue. While the link is down it is dropped: who reconciles after

@@ -1,6 +1,7 @@
 //! The contract behind a symbol, found before anything is subscribed: exactly one, with a deadline.
 
 use super::hours::{self, Hours};
+use crate::contracts::{ContractError, the_stock};
 use ibapi::client::blocking::Client;
 use ibapi::contracts::{Contract, ContractDetails};
 use ijk_core::num::E9;
@@ -22,92 +23,28 @@ pub struct Details {
     pub market_rules: Vec<String>,
 }
 
-/// Why a symbol has no contract.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DetailsError {
-    /// Message 200, or several rows.
-    #[error("{symbol}: {text}: expected exactly one stock routed SMART in USD")]
-    NotOne {
-        /// Symbol.
-        symbol: String,
-        /// What the broker said.
-        text: String,
-    },
-    /// No whole answer in time.
-    #[error("{symbol}: no contract details within {waited_ms} ms: {text}")]
-    NoAnswer {
-        /// Symbol.
-        symbol: String,
-        /// Time allowed, milliseconds.
-        waited_ms: u128,
-        /// What the library said.
-        text: String,
-    },
-    /// A rule of the contract that makes no sense.
-    #[error("{symbol}: {field} {found}: expected {expected}")]
-    Rule {
-        /// Symbol.
-        symbol: String,
-        /// Field of the details.
-        field: &'static str,
-        /// Value.
-        found: String,
-        /// What it may be.
-        expected: &'static str,
-    },
-    /// The broker says that nothing trades today.
-    #[error("{symbol}: does not trade today, says the broker ({hours})")]
-    ClosedToday {
-        /// Symbol.
-        symbol: String,
-        /// The hours as the broker wrote them.
-        hours: String,
-    },
-}
-
 /// Asks for the contract of a US stock; `now_ns` says which day's hours count, `extended` takes
 /// those before and after the regular session too.
 ///
 /// # Errors
-/// [`DetailsError`].
+/// [`ContractError`].
 pub fn resolve(
     client: &Client,
     symbol: &Symbol,
     now_ns: u64,
     extended: bool,
     deadline: Duration,
-) -> Result<Details, DetailsError> {
-    let name = symbol.to_string();
-    let wanted = Contract::stock(name.as_str()).build();
-    let answer = client
-        .contract_details_stream(&wanted)
-        .subscribe()
-        .and_then(|s| s.collect_to_end_within(deadline));
-    match answer {
-        Ok(rows) => match rows.as_slice() {
-            [one] => read(symbol, one, now_ns, extended),
-            all => {
-                let text = format!("{} contracts fit", all.len());
-                Err(DetailsError::NotOne { symbol: name, text })
-            }
-        },
-        Err(ibapi::Error::Notice(n)) if n.code == 200 => {
-            Err(DetailsError::NotOne { symbol: name, text: n.to_string() })
-        }
-        Err(e) => {
-            let (waited_ms, text) = (deadline.as_millis(), e.to_string());
-            Err(DetailsError::NoAnswer { symbol: name, waited_ms, text })
-        }
-    }
+) -> Result<Details, ContractError> {
+    read(symbol, the_stock(client, &symbol.to_string(), "USD", deadline)?, now_ns, extended)
 }
 
 fn read(
     symbol: &Symbol,
-    details: &ContractDetails,
+    details: ContractDetails,
     now_ns: u64,
     extended: bool,
-) -> Result<Details, DetailsError> {
-    let rule = |field, found: String, expected| DetailsError::Rule {
+) -> Result<Details, ContractError> {
+    let rule = |field, found: String, expected| ContractError::Rule {
         symbol: symbol.to_string(),
         field,
         found,
@@ -135,18 +72,16 @@ fn read(
         Hours::Unknown => Session::ALWAYS,
         Hours::Closed => {
             let (symbol, hours) = (symbol.to_string(), parts.join(";"));
-            return Err(DetailsError::ClosedToday { symbol, hours });
+            return Err(ContractError::ClosedToday { symbol, hours });
         }
     };
     let instrument =
         Instrument { tick, lot: Qty(lot as i64), session, ..Instrument::us_equity(*symbol) };
-    let mut contract = details.contract.clone();
-    contract.exchange = "SMART".into();
     Ok(Details {
-        contract,
+        contract: details.contract,
         instrument,
         size_increment: details.size_increment,
         min_size: details.min_size,
-        market_rules: details.market_rule_ids.clone(),
+        market_rules: details.market_rule_ids,
     })
 }

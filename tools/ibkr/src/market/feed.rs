@@ -2,7 +2,7 @@
 
 use super::capture::{CaptureHeader, CaptureWriter};
 use super::clock::{StampClock, machine_ns};
-use super::details::{Details, DetailsError, resolve};
+use super::details::{Details, resolve};
 use super::lines::plan;
 use super::monitor::FeedMonitor;
 use super::pulse::{Pulse, PulseTimes};
@@ -37,7 +37,7 @@ pub enum OpenError {
     Connect(#[from] ConnectError),
     /// No contract.
     #[error(transparent)]
-    Details(#[from] DetailsError),
+    Details(#[from] crate::contracts::ContractError),
     /// The gateway did not say what time it is.
     #[error("the gateway does not say what time it is: {0}")]
     Time(String),

@@ -28,7 +28,7 @@ mod worker;
 
 pub use capture::{CaptureHeader, CaptureSource, CaptureWriter};
 pub use convert::{ConvertCounts, Converter, Follow};
-pub use details::{Details, DetailsError, resolve};
+pub use details::{Details, resolve};
 pub use feed::{IbkrFeed, OpenError};
 pub use hours::{Hours, today};
 pub use input::{Heard, Input};

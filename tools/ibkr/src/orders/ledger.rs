@@ -114,22 +114,7 @@ impl Ledger {
 
     /// Says of an order that it never left.
     pub fn withdraw(&mut self, order: &NewOrder) {
-        self.out.push(VenueMessage::Report(VenueReport {
-            ts_exchange: ExchTs(0),
-            client_order_id: order.client_order_id,
-            venue_order_id: VenueOrderId(0),
-            exec_id: ijk_core::ExecId(0),
-            px: Px(0),
-            qty: Qty::ZERO,
-            leaves: Qty::ZERO,
-            fee_e9: 0,
-            instrument: order.instrument,
-            reason: 0,
-            kind: ReportKind::Absent,
-            side: order.side,
-            maker: 0,
-            reserved: 0,
-        }));
+        self.out.push(VenueMessage::Report(VenueReport::absent(ExchTs(0), order, 0)));
     }
 
     /// Refuses an order here, with a code of the broker's.

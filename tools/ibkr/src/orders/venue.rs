@@ -7,8 +7,8 @@ use super::tx::{Command, Sending};
 use crate::connection::{ConnectError, GatewaySettings, connect};
 use crate::contracts::{ContractError, ContractTable};
 use ijk_core::{
-    CancelOrder, ClientOrderId, ExchTs, ExecId, Heartbeat, Instrument, LinkKind, MarketEvent,
-    NewOrder, Px, Qty, RecvTs, ReportKind, SnapshotRequest, VenueOrderId, VenueReport,
+    CancelOrder, ExchTs, Heartbeat, Instrument, LinkKind, MarketEvent, NewOrder, RecvTs,
+    SnapshotRequest, VenueReport,
 };
 use ijk_venue::{Approved, Venue, VenueMessage};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -146,22 +146,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Joi
 }
 
 fn withdrawn(now: RecvTs, order: &NewOrder) -> VenueMessage {
-    VenueMessage::Report(VenueReport {
-        ts_exchange: ExchTs(now.0),
-        client_order_id: ClientOrderId(order.client_order_id.0),
-        venue_order_id: VenueOrderId(0),
-        exec_id: ExecId(0),
-        px: Px(0),
-        qty: Qty::ZERO,
-        leaves: Qty::ZERO,
-        fee_e9: 0,
-        instrument: order.instrument,
-        reason: 0,
-        kind: ReportKind::Absent,
-        side: order.side,
-        maker: 0,
-        reserved: 0,
-    })
+    VenueMessage::Report(VenueReport::absent(ExchTs(now.0), order, 0))
 }
 
 impl Venue for IbkrVenue {

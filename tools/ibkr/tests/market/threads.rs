@@ -3,7 +3,8 @@
 use crate::rig::{Rig, data, sim, symbol};
 use ijk_core::config::{IbkrClock, IbkrDataConfig};
 use ijk_core::{EventSource, Side};
-use ijk_ibkr::market::{DetailsError, OpenError};
+use ijk_ibkr::contracts::ContractError;
+use ijk_ibkr::market::OpenError;
 
 fn quotes(script: &[&str], symbols: &[&str]) -> Rig {
     Rig::start(sim(script), data(), symbols)
@@ -39,7 +40,7 @@ fn quotes_price_an_instrument_and_equal_the_gateways() {
 fn unknown_contract_200_says_which_symbol() {
     let Err(e) = Rig::try_start(sim(&[]), data(), &["AAPL", "NOSUCH"]) else { panic!("it opens") };
     assert!(
-        matches!(&e, OpenError::Details(DetailsError::NotOne { symbol, .. })
+        matches!(&e, OpenError::Details(ContractError::NotOne { symbol, .. })
         if symbol == "NOSUCH"),
         "{e}"
     );
@@ -50,7 +51,7 @@ fn contract_hang_ends_at_the_deadline() {
     let began = std::time::Instant::now();
     let e = Rig::try_start(sim(&["hang contracts"]), data(), &["AAPL"]).err();
     let no_answer = |e: &OpenError| {
-        matches!(e, OpenError::Details(DetailsError::NoAnswer { waited_ms: 2_000, .. }))
+        matches!(e, OpenError::Details(ContractError::NoAnswer { waited_ms: 2_000, .. }))
     };
     assert!(e.as_ref().is_some_and(no_answer), "{e:?}");
     assert!(began.elapsed() < crate::rig::PATIENCE);
