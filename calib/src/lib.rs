@@ -17,7 +17,6 @@ pub mod learn;
 pub mod market;
 pub mod observe;
 pub mod orders;
-pub mod output;
 pub mod plan;
 pub mod profile;
 pub mod record;

@@ -309,3 +309,29 @@ fn fills_are_missing_from_what_is_no_run() {
     refused(&["impact", "--run", run, "--out", out.to_str().unwrap()], 78, "no segment file");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn studies_write_a_page_and_a_table_where_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+    let returns: String =
+        (0..600).map(|i: i32| format!("{}\n", 1e-3 * f64::from(i * 37 % 21 - 9))).collect();
+    std::fs::write(dir.path().join("r.csv"), format!("ret\n{returns}")).unwrap();
+    let (csv, sizes, costs) = (at("r.csv"), at("sizes.html"), at("costs.html"));
+    let study = ["sizing-study", "--returns", &csv, "--paths", "100", "--out", &sizes];
+    let accuracy = ["accuracy", "--simulate", "synth:4:90:1", "--parents", "40"];
+    let accuracy = with(&accuracy, &["--bar-bps", "1000", "--out", &costs]);
+    for (args, out) in [(&study[..], &sizes), (&accuracy[..], &costs)] {
+        let out = Path::new(out);
+        let said = calib(&with(args, &["--json"]));
+        json(&said);
+        let html = std::fs::read_to_string(out).unwrap();
+        assert!(html.contains("<svg") && html.contains("<pre>") && !html.contains("src="));
+        let table = std::fs::read(out.with_extension("parquet")).unwrap();
+        assert!(table.starts_with(b"PAR1") && table.ends_with(b"PAR1"));
+        refused(args, 2, "exists; use --force to replace it");
+    }
+    let wrong = at("sizes.toml");
+    refused(&with(&study[..5], &["--out", &wrong]), 2, "--out names the HTML page");
+    refused(&with(&study[..5], &["--force"]), 2, "--out");
+}

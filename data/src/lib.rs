@@ -18,5 +18,6 @@ mod queue;
 pub mod spec;
 pub mod synth;
 pub mod ticks;
+pub mod whole;
 
 pub use spec::{FeedSpec, FeedSpecError, open_feed, open_feeds};

@@ -6,6 +6,7 @@ use ijk_core::{
 };
 use ijk_data::synth::{SynthConfig, SynthSource};
 use ijk_data::ticks::{TickReader, TickWriteError, TickWriter, write_source};
+use ijk_data::whole::OutputError;
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -140,7 +141,7 @@ fn nothing_is_overwritten_and_nothing_half_written_stays() {
     let path = folder.path().join("a.parquet");
     write(&path, &[]);
     let create = |force| TickWriter::create(&path, &instruments(), &DEPTHS, force);
-    assert!(matches!(create(false), Err(TickWriteError::Exists(_))));
+    assert!(matches!(create(false), Err(TickWriteError::Output(OutputError::Exists(_)))));
     let before = std::fs::read(&path).expect("a file");
     drop(create(true).expect("forced"));
     assert_eq!(std::fs::read(&path).expect("a file"), before, "an unfinished file changes nothing");

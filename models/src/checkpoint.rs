@@ -10,9 +10,8 @@ use crate::train::{EpochRecord, MemberHistory};
 use burn::module::{AutodiffModule, Module};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Record, Recorder, RecorderError};
 use burn::tensor::backend::{AutodiffBackend, Backend};
+use ijk_data::whole::write_whole;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"ijkckpt1";
@@ -31,6 +30,9 @@ pub enum CheckpointError {
         /// What the file system says.
         reason: String,
     },
+    /// Not written: the file and what the file system says.
+    #[error("{0}")]
+    Output(String),
     /// Made for other settings, data or seed.
     #[error("{path}: made by a fit with other settings, data or code; remove it or fit the same")]
     Foreign {
@@ -112,7 +114,7 @@ impl Checkpoints {
         }
         let hash = Sha256::digest(&out);
         out.extend_from_slice(&hash);
-        write_whole(&path, &out)
+        write_whole(&path, &out, true).map_err(|e| CheckpointError::Output(e.to_string()))
     }
 
     /// Returns the state of the member called `name`, or `None` where it has none yet.
@@ -203,17 +205,6 @@ fn io(path: &Path, e: &std::io::Error) -> CheckpointError {
 
 fn damaged(path: &Path, reason: &impl ToString) -> CheckpointError {
     CheckpointError::Damaged { path: path.display().to_string(), reason: reason.to_string() }
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
-    let temporary = path.with_extension("tmp");
-    let put = || -> std::io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    put().map_err(|e| io(path, &e))
 }
 
 fn write_history(out: &mut Vec<u8>, h: &MemberHistory) {

@@ -22,17 +22,18 @@ pub fn ijk() -> &'static Path {
     BINARY.get_or_init(|| build("ijk"))
 }
 
-/// Builds the commands that tests start, `ijk` and `ijk-broker`, and returns the path of one.
+/// Builds the commands that tests start, `ijk`, `ijk-calib` and `ijk-broker`, and returns the path
+/// of one.
 ///
-/// Both at once: cargo compiles the packages below for what is chosen together, and twice for two
-/// choices.
+/// All at once and of the whole workspace: cargo compiles the packages below for what is chosen
+/// together, and twice for two choices. The test command has chosen the workspace already.
 ///
 /// # Panics
 /// If they do not build.
 pub fn build(name: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", "ijk", "--package", "ijk-tests"]);
-    cargo.args(["--bin", "ijk", "--bin", "ijk-broker"]);
+    cargo.args(["build", "--quiet", "--workspace"]);
+    cargo.args(["--bin", "ijk", "--bin", "ijk-calib", "--bin", "ijk-broker"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -1,9 +1,9 @@
 //! `ijk-calib kelly` and `ijk-calib sizing-study`.
 
-use super::target::Target;
+use super::target::{ReportTarget, Target};
 use super::{Exit, Report};
 use flate2::read::GzDecoder;
-use ijk_calib::record::{Study, kelly as measure, study as run_study};
+use ijk_calib::record::{Study, StudyRow, kelly as measure, study as run_study};
 use ijk_calib::report::Page;
 use ijk_calib::report::plots::{Series, chart};
 use ijk_calib::table::Table;
@@ -102,7 +102,7 @@ pub fn kelly(args: &KellyArgs) -> Result<Report, Exit> {
         text += &format!("  {name:<36}{v:>12.4}\n");
     }
     let mut page = Page::new("Kelly");
-    page.paragraph(&text);
+    page.preformatted(&text);
     let mut wealth = 0.0;
     let curve: Vec<(f64, f64)> = returns
         .iter()
@@ -152,6 +152,8 @@ pub struct StudyArgs {
     /// Length of the blocks drawn (the cube root of the record by default)
     #[arg(long, default_value_t = 0)]
     block: usize,
+    #[command(flatten)]
+    target: ReportTarget,
 }
 
 /// Runs `sizing-study`.
@@ -164,6 +166,7 @@ pub fn study(args: &StudyArgs) -> Result<Report, Exit> {
              negative; --learn is at least 30; --periods at least 1",
         ));
     }
+    args.target.check()?;
     let returns = args.record.read()?;
     let s = Study {
         paths: args.paths as usize,
@@ -176,13 +179,32 @@ pub fn study(args: &StudyArgs) -> Result<Report, Exit> {
         seed: args.record.seed,
     };
     let rows = run_study(&returns, &s).map_err(|e| Exit::new(1, e))?;
+    let mut text = study_text(&rows, &s, returns.len());
+    let better = better(&rows);
+    text += &match better.is_empty() {
+        true => "none grows 20 % more than fixed sizing without a deeper drawdown\n".to_string(),
+        false => format!("20 % more with no deeper drawdown: {}\n", better.join(", ")),
+    };
+    text += &args.target.write(&study_table(&rows), study_page(&rows, &text))?;
+    let json = serde_json::json!({"results": rows, "better": better});
+    Ok(Report { text, json })
+}
+
+/// Strategies that grow a fifth more than the first, which is fixed sizing, with no deeper
+/// drawdown.
+fn better(rows: &[StudyRow]) -> Vec<&str> {
+    let base = rows.first().map_or(0.0, |r| r.median_drawdown);
+    let beats = |r: &&StudyRow| r.gain.value >= 0.2 && r.median_drawdown <= base;
+    rows.iter().filter(beats).map(|r| r.strategy.as_str()).collect()
+}
+
+fn study_text(rows: &[StudyRow], s: &Study, returns: usize) -> String {
     let mut text = format!(
-        "{} paths of {} periods after {} to learn from, {} returns on record\n{:<28}{:>10}{:>24}\
-         {:>10}{:>10}  {:>9} (95 %)\n",
+        "{} paths of {} periods after {} to learn from, {returns} returns on record\n\
+         {:<28}{:>10}{:>24}{:>10}{:>10}  {:>9} (95 %)\n",
         s.paths,
         s.periods,
         s.learn,
-        returns.len(),
         "strategy",
         "median",
         "95 % of the median",
@@ -190,7 +212,7 @@ pub fn study(args: &StudyArgs) -> Result<Report, Exit> {
         "its 95 %",
         "gain"
     );
-    for r in &rows {
+    for r in rows {
         let (g, m) = (&r.gain, &r.median_log_growth);
         text += &format!(
             "{:<28}{:>10.4}{:>24}{:>10.3}{:>10.3}  {:>8.1}% ({:.1} .. {:.1})\n",
@@ -204,16 +226,30 @@ pub fn study(args: &StudyArgs) -> Result<Report, Exit> {
             100.0 * g.upper
         );
     }
-    let base = rows.first().map_or(0.0, |r| r.median_drawdown);
-    let better: Vec<&str> = rows
-        .iter()
-        .filter(|r| r.gain.value >= 0.2 && r.median_drawdown <= base)
-        .map(|r| r.strategy.as_str())
-        .collect();
-    text += &match better.is_empty() {
-        true => "none grows 20 % more than fixed sizing without a deeper drawdown\n".to_string(),
-        false => format!("20 % more with no deeper drawdown: {}\n", better.join(", ")),
-    };
-    let json = serde_json::json!({"results": rows, "better": better});
-    Ok(Report { text, json })
+    text
+}
+
+fn study_table(rows: &[StudyRow]) -> Table {
+    let number = |get: fn(&StudyRow) -> f64| rows.iter().map(get);
+    Table::new()
+        .texts("strategy", rows.iter().map(|r| r.strategy.clone()))
+        .floats("median_log_growth", number(|r| r.median_log_growth.value))
+        .floats("median_log_growth_lower", number(|r| r.median_log_growth.lower))
+        .floats("median_log_growth_upper", number(|r| r.median_log_growth.upper))
+        .floats("median_drawdown", number(|r| r.median_drawdown))
+        .floats("drawdown_p95", number(|r| r.drawdown_p95))
+        .floats("gain", number(|r| r.gain.value))
+        .floats("gain_lower", number(|r| r.gain.lower))
+        .floats("gain_upper", number(|r| r.gain.upper))
+}
+
+/// Growth against drawdown, one point a way to size.
+fn study_page(rows: &[StudyRow], text: &str) -> Page {
+    let mut page = Page::new("Ways to size");
+    let point = |r: &StudyRow| (100.0 * r.median_drawdown, r.median_log_growth.value);
+    let series: Vec<Series> = rows.iter().map(|r| Series::dots(&r.strategy, &[point(r)])).collect();
+    page.paragraph("Medians over the same bootstrapped paths; each way knew only the past.");
+    page.plot(&chart("largest drawdown, %", "log growth", &series));
+    page.preformatted(text);
+    page
 }

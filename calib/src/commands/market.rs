@@ -146,7 +146,7 @@ pub fn spreads(args: &SpreadArgs) -> Result<Report, Exit> {
             s.trades
         );
     }
-    page.paragraph(&text);
+    page.preformatted(&text);
     let table = Table::new()
         .texts("symbol", found.iter().map(|s| s.symbol.clone()))
         .floats("quoted_bps", found.iter().map(|s| s.quoted_bps))

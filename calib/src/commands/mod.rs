@@ -14,11 +14,11 @@ pub mod volume;
 
 use ijk_calib::impact::ImpactError;
 use ijk_calib::observe::ObserveError;
-use ijk_calib::output::OutputError;
 use ijk_calib::profile::ProfileError;
 use ijk_calib::schedule::ScheduleError;
 use ijk_calib::volume::VolumeError;
 use ijk_core::FeedError;
+use ijk_data::whole::OutputError;
 
 /// What a command says when it ends well.
 pub struct Report {

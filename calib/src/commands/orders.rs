@@ -67,7 +67,7 @@ pub fn latency(args: &LatencyArgs) -> Result<Report, Exit> {
         text += "  note: not identified: the split of the way: the two clocks disagree\n";
     }
     let mut page = Page::new("Latency");
-    page.paragraph(&text);
+    page.preformatted(&text);
     let dots: Vec<(f64, f64)> =
         all.iter().map(|l| (l.volatility, l.order_us + l.report_us)).collect();
     page.plot(&chart(
@@ -109,7 +109,7 @@ pub fn fill(args: &FillArgs) -> Result<Report, Exit> {
         text += &format!("  {queue:>14}{:>26}{:>26}\n", at(5.0), at(30.0));
     }
     let mut page = Page::new("Fill probability");
-    page.paragraph(&text);
+    page.preformatted(&text);
     let mean = |t: f64| {
         let p = all.iter().map(|c| {
             model.probability(&covariates(c.queue_prints, c.behind_ticks, c.own_share), t)

@@ -1,11 +1,12 @@
-//! Where a calibration goes: the profile, and beside it table and page of the same name.
+//! Where results go: a calibration as a profile with table and page of the same name beside it, a
+//! study as table and page alone.
 
 use super::Exit;
-use ijk_calib::output;
 use ijk_calib::profile::Profile;
 use ijk_calib::report::Page;
 use ijk_calib::table::Table;
-use std::path::PathBuf;
+use ijk_data::whole;
+use std::path::{Path, PathBuf};
 
 /// Output of a calibration
 #[derive(clap::Args)]
@@ -31,10 +32,8 @@ impl Target {
             let shown = self.out.display();
             return Err(Exit::new(2, format!("{shown}: --out names the TOML profile")));
         }
-        for extension in ["toml", "parquet", "html"] {
-            output::check(&self.out.with_extension(extension), self.force)?;
-        }
-        Ok(())
+        whole::check(&self.out, self.force)?;
+        check_report(&self.out.with_extension("html"), self.force)
     }
 
     /// Returns the profile to put a section into.
@@ -53,12 +52,51 @@ impl Target {
     pub fn write(&self, profile: &mut Profile, table: &Table, page: Page) -> Result<String, Exit> {
         profile.settings = ijk_calib::settings::of(profile);
         let sealed = profile.seal().map_err(|e| Exit::new(70, e))?;
-        let table = table.encode().map_err(|e| Exit::new(70, e))?;
-        let at = |extension| self.out.with_extension(extension);
-        output::write_whole(&at("parquet"), &table, self.force)?;
-        output::write_whole(&at("html"), page.finish().as_bytes(), self.force)?;
-        output::write_whole(&self.out, sealed.as_bytes(), self.force)?;
-        let names = ["toml", "parquet", "html"].map(|e| at(e).display().to_string());
-        Ok(format!("wrote {}\n", names.join(", ")))
+        let beside = write_report(&self.out.with_extension("html"), table, page, self.force)?;
+        whole::write_whole(&self.out, sealed.as_bytes(), self.force)?;
+        Ok(format!("wrote {}, {beside}\n", self.out.display()))
     }
+}
+
+/// Output of a study
+#[derive(clap::Args)]
+pub struct ReportTarget {
+    /// Page with plots to write (HTML); the table gets the same name with .parquet
+    #[arg(long, value_name = "REPORT.html")]
+    out: Option<PathBuf>,
+    /// Replaces existing files
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+impl ReportTarget {
+    /// Refuses early what could not be written later.
+    pub fn check(&self) -> Result<(), Exit> {
+        let Some(out) = &self.out else { return Ok(()) };
+        if out.extension().is_none_or(|e| e != "html") {
+            return Err(Exit::new(2, format!("{}: --out names the HTML page", out.display())));
+        }
+        check_report(out, self.force)
+    }
+
+    /// Writes table and page where one was named; returns what to say of it.
+    pub fn write(&self, table: &Table, page: Page) -> Result<String, Exit> {
+        let Some(out) = &self.out else { return Ok(String::new()) };
+        Ok(format!("wrote {}\n", write_report(out, table, page, self.force)?))
+    }
+}
+
+/// Refuses early a page, or the table beside it, that could not be written later.
+pub fn check_report(page: &Path, force: bool) -> Result<(), Exit> {
+    whole::check(&page.with_extension("parquet"), force)?;
+    Ok(whole::check(page, force)?)
+}
+
+/// Writes the page and the table beside it; returns their names.
+pub fn write_report(out: &Path, table: &Table, page: Page, force: bool) -> Result<String, Exit> {
+    let encoded = table.encode().map_err(|e| Exit::new(70, e))?;
+    let beside = out.with_extension("parquet");
+    whole::write_whole(&beside, &encoded, force)?;
+    whole::write_whole(out, page.finish().as_bytes(), force)?;
+    Ok(format!("{}, {}", beside.display(), out.display()))
 }

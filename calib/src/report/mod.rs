@@ -19,6 +19,7 @@ impl Page {
                  body{{font:15px/1.45 system-ui,sans-serif;max-width:62rem;margin:2rem auto;\
                  padding:0 1rem;color:#111}}table{{border-collapse:collapse;margin:.6rem 0}}\
                  td,th{{padding:.15rem .7rem;border-bottom:1px solid #ddd;text-align:right}}\
+                 pre{{overflow-x:auto}}\
                  td:first-child,th:first-child{{text-align:left}}.note{{background:#fff4d6;\
                  padding:.3rem .6rem}}svg{{max-width:100%;height:auto}}</style><h1>{title}</h1>"
             ),
@@ -34,6 +35,12 @@ impl Page {
     /// Adds a paragraph.
     pub fn paragraph(&mut self, text: &str) -> &mut Page {
         let _ = write!(self.html, "<p>{}</p>", escape(text));
+        self
+    }
+
+    /// Adds text as it stands, its columns kept.
+    pub fn preformatted(&mut self, text: &str) -> &mut Page {
+        let _ = write!(self.html, "<pre>{}</pre>", escape(text));
         self
     }
 

@@ -1,6 +1,7 @@
 //! Writing: to a temporary name, whole or not at all.
 
 use super::*;
+use crate::whole::{OutputError, PendingFile};
 use ijk_core::{DepthKind, EventSource, FeedError, Instrument, RepairCounts};
 use parquet::basic::{Compression, Encoding, Repetition, Type as Physical, ZstdLevel};
 use parquet::data_type::{DataType, Int32Type, Int64Type};
@@ -10,24 +11,15 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a tick file was not written. Nothing stands under the target's name then.
 #[derive(Debug, thiserror::Error)]
 pub enum TickWriteError {
-    /// The target is there already and overwriting was not asked for.
-    #[error("{0} exists; choose another name or force overwriting")]
-    Exists(PathBuf),
-    /// The disk or its permissions.
-    #[error("{path}: {source}")]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// The system's words.
-        source: io::Error,
-    },
+    /// The target is there already, or the system refused.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The Parquet library refused.
     #[error("{path}: {source}")]
     Parquet {
@@ -71,9 +63,7 @@ pub struct TickSummary {
 /// Writes one tick file. Dropped before [`TickWriter::finish`], it leaves nothing behind.
 pub struct TickWriter {
     file: Option<SerializedFileWriter<File>>,
-    target: PathBuf,
-    temporary: PathBuf,
-    force: bool,
+    pending: PendingFile,
     instruments: usize,
     longs: [Vec<i64>; LONG_NAMES.len()],
     shorts: [Vec<i32>; SHORT_NAMES.len()],
@@ -86,8 +76,8 @@ impl TickWriter {
     /// to `instruments[i]`.
     ///
     /// # Errors
-    /// [`TickWriteError::Exists`] if `target` is there and `force` is false;
-    /// [`TickWriteError::Tables`] for tables that do not fit; `Io`.
+    /// [`TickWriteError::Output`], also if `target` is there and `force` is false;
+    /// [`TickWriteError::Tables`] for tables that do not fit.
     pub fn create(
         target: &Path,
         instruments: &[Instrument],
@@ -98,15 +88,11 @@ impl TickWriter {
             let (instruments, depths) = (instruments.len(), depths.len());
             return Err(TickWriteError::Tables { instruments, depths });
         }
-        refuse_existing(target, force)?;
-        let name = target.file_name().map_or_else(String::new, |n| n.to_string_lossy().into());
-        let temporary = target.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-        let file = File::create(&temporary).map_err(|e| io_error(&temporary, e))?;
+        let pending = PendingFile::new(target, force)?;
+        let file = File::create(pending.path()).map_err(|e| OutputError::io(target, e))?;
         let mut writer = TickWriter {
             file: None,
-            target: target.to_path_buf(),
-            temporary,
-            force,
+            pending,
             instruments: instruments.len(),
             longs: Default::default(),
             shorts: Default::default(),
@@ -123,7 +109,7 @@ impl TickWriter {
     ///
     /// # Errors
     /// [`TickWriteError::Event`] for a record that breaks its laws (unknown instrument, negative
-    /// quantity, receive time going backwards); `Io` and `Parquet` when a row group is flushed.
+    /// quantity, receive time going backwards); `Output` and `Parquet` when a row group is flushed.
     pub fn push(&mut self, event: &MarketEvent) -> Result<(), TickWriteError> {
         check(event, self.instruments, self.last).map_err(|(field, detail)| {
             TickWriteError::Event { record: self.records + 1, field, detail }
@@ -180,26 +166,13 @@ impl TickWriter {
             repairs.named().into_iter().map(|(name, n)| (name.to_string(), n.into())).collect();
         file.append_key_value_metadata(pair(REPAIRS_KEY, serde_json::Value::from(counts)));
         let file = file.into_inner().map_err(|e| self.parquet_error(e))?;
-        let durable = file.sync_all().and_then(|()| file.metadata()).map(|meta| meta.len());
-        let bytes = durable.map_err(|e| io_error(&self.temporary, e))?;
-        refuse_existing(&self.target, self.force)?;
-        std::fs::rename(&self.temporary, &self.target).map_err(|e| io_error(&self.target, e))?;
-        let folder = self.target.parent().filter(|p| !p.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let sync = File::open(folder).and_then(|folder| folder.sync_all());
-        sync.map_err(|e| io_error(folder, e))?;
+        let bytes = file.metadata().map_err(|e| OutputError::io(self.pending.target(), e))?.len();
+        self.pending.commit()?;
         Ok(TickSummary { records: self.records, bytes })
     }
 
     fn parquet_error(&self, source: ParquetError) -> TickWriteError {
-        TickWriteError::Parquet { path: self.target.clone(), source }
-    }
-}
-
-impl Drop for TickWriter {
-    fn drop(&mut self) {
-        // After a successful finish there is nothing under this name.
-        let _ = std::fs::remove_file(&self.temporary);
+        TickWriteError::Parquet { path: self.pending.target().to_path_buf(), source }
     }
 }
 
@@ -224,17 +197,6 @@ pub fn write_source<S: EventSource + ?Sized>(
         }
     }
     writer.finish(&source.repairs())
-}
-
-fn refuse_existing(target: &Path, force: bool) -> Result<(), TickWriteError> {
-    if !force && target.symlink_metadata().is_ok() {
-        return Err(TickWriteError::Exists(target.to_path_buf()));
-    }
-    Ok(())
-}
-
-fn io_error(path: &Path, source: io::Error) -> TickWriteError {
-    TickWriteError::Io { path: path.to_path_buf(), source }
 }
 
 fn column<T: DataType>(

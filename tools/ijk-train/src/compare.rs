@@ -3,7 +3,7 @@
 use crate::args::CompareArgs;
 use crate::costs::{Signal, Traded, parents, trade};
 use crate::exit::{DATA, Exit, USAGE};
-use crate::files;
+use crate::print;
 use crate::progress::Display;
 use ijk_data::FeedSpec;
 use ijk_infer::Weights;
@@ -85,9 +85,9 @@ pub fn run(args: &CompareArgs, json: bool) -> Result<(), Exit> {
     };
     display.finish();
     if json {
-        files::print_json(&serde_json::to_value(&compared).map_err(|e| Exit::new(70, e))?);
+        print::print_json(&serde_json::to_value(&compared).map_err(|e| Exit::new(70, e))?);
     } else {
-        files::print_text(&to_text(&compared));
+        print::print_text(&to_text(&compared));
     }
     Ok(())
 }

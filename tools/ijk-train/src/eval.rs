@@ -3,7 +3,7 @@
 use crate::args::EvalArgs;
 use crate::exit::{DATA, Exit, USAGE};
 use crate::progress::Display;
-use crate::{files, table};
+use crate::{print, table};
 use ijk_core::forecast::HORIZON_COUNT;
 use ijk_data::FeedSpec;
 use ijk_infer::Weights;
@@ -64,7 +64,7 @@ pub fn run(args: &EvalArgs, json: bool) -> Result<(), Exit> {
                 serde_json::json!({"name": s.name, "tokens": s.mids.len(), "sha256": sha256})
             })
             .collect();
-        files::print_json(&serde_json::json!({
+        print::print_json(&serde_json::json!({
             "weights": args.weights.display().to_string(),
             "members": weights.members().len(),
             "sessions": tokens,
@@ -77,9 +77,9 @@ pub fn run(args: &EvalArgs, json: bool) -> Result<(), Exit> {
         if source == "feed" {
             eprintln!("no card beside the weights: class thresholds are those of these feeds");
         }
-        files::print_text(&table::scores(&scores));
+        print::print_text(&table::scores(&scores));
         if let Some(i) = &intervals {
-            files::print_text(&table::intervals(&i.half_width, &i.coverage, &i.tracked));
+            print::print_text(&table::intervals(&i.half_width, &i.coverage, &i.tracked));
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Exit codes, in one place.
 
+use ijk_data::whole::OutputError;
 use ijk_models::feeds::LoadError;
 use ijk_models::fit::FitError;
 use ijk_models::train::TrainError;
@@ -31,6 +32,12 @@ impl Exit {
     /// Returns an exit about a file: its name, then the message.
     pub fn file(code: u8, path: &Path, message: impl Display) -> Exit {
         Exit::new(code, format!("{}: {message}", path.display()))
+    }
+}
+
+impl From<OutputError> for Exit {
+    fn from(e: OutputError) -> Exit {
+        Exit::new(USAGE, e)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::args::Fi2010Args;
 use crate::exit::{DATA, Exit, USAGE};
-use crate::files;
+use crate::print;
 use crate::progress::Display;
 use ijk_core::limits::MEMBER_COUNT_MAX;
 use ijk_models::baselines::{Baselines, NAMES};
@@ -64,9 +64,9 @@ pub fn run(args: &Fi2010Args, json: bool) -> Result<(), Exit> {
             .iter()
             .map(|(name, f1)| serde_json::json!({"model": name, "events": EVENTS, "macro_f1": f1}))
             .collect();
-        files::print_json(&serde_json::json!({"rows": test.book.len(), "scores": scores}));
+        print::print_json(&serde_json::json!({"rows": test.book.len(), "scores": scores}));
     } else {
-        files::print_text(&table(&rows, test.book.len()));
+        print::print_text(&table(&rows, test.book.len()));
     }
     Ok(())
 }

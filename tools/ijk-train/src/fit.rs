@@ -6,7 +6,8 @@ use crate::exit::{DATA, Exit, USAGE};
 use crate::mlflow::{RunId, Server};
 use crate::progress::Display;
 use crate::store::{Entry, Store};
-use crate::{entry, files, plot, settings, table};
+use crate::{entry, plot, print, settings, table};
+use ijk_data::whole;
 use ijk_models::checkpoint::Checkpoints;
 use ijk_models::compare::to_markdown;
 use ijk_models::device::{Choice, Device, choose, fit_on_device};
@@ -26,6 +27,8 @@ struct Outputs {
     plot: PathBuf,
     compared_json: PathBuf,
     compared_md: PathBuf,
+    /// Whether files that are there are replaced.
+    force: bool,
 }
 
 impl Outputs {
@@ -39,6 +42,7 @@ impl Outputs {
             plot: name("svg"),
             compared_json: name("untouched.json"),
             compared_md: name("untouched.md"),
+            force: args.force,
         };
         let beside =
             [&out.card_json, &out.card_md, &out.plot, &out.compared_json, &out.compared_md];
@@ -47,7 +51,7 @@ impl Outputs {
             return Err(Exit::file(USAGE, &args.out, said));
         }
         for path in beside.into_iter().chain([&args.out]) {
-            files::check_free(path, args.force)?;
+            whole::check(path, args.force)?;
         }
         Ok(out)
     }
@@ -102,18 +106,18 @@ pub fn run(args: &FitArgs, json: bool) -> Result<(), Exit> {
         live.finish(&entry);
     }
     if json {
-        files::print_json(&serde_json::json!({
+        print::print_json(&serde_json::json!({
             "files": files, "card": fitted.card, "untouched": untouched,
         }));
     } else {
-        files::print_text(&table::scores(&fitted.card.test));
+        print::print_text(&table::scores(&fitted.card.test));
         if !fitted.card.comparison.is_empty() {
-            files::print_text(&format!("\n{}", to_markdown(&fitted.card.comparison)));
+            print::print_text(&format!("\n{}", to_markdown(&fitted.card.comparison)));
         }
         if let Some(untouched) = &untouched {
-            files::print_text(&format!("\n{}", compare::to_text(untouched)));
+            print::print_text(&format!("\n{}", compare::to_text(untouched)));
         }
-        files::print_text(&format!("\nwritten: {}\n", files.join(", ")));
+        print::print_text(&format!("\nwritten: {}\n", files.join(", ")));
     }
     Ok(())
 }
@@ -166,7 +170,7 @@ fn write(
     }
     files.push((&out.weights, fitted.weights.to_bytes()));
     for (path, bytes) in &files {
-        files::write_whole(path, bytes)?;
+        whole::write_whole(path, bytes, out.force)?;
     }
     Ok(files.iter().rev().map(|(path, _)| path.display().to_string()).collect())
 }

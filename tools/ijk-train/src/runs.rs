@@ -5,7 +5,8 @@ use crate::exit::{CHECK, DATA, Exit, USAGE};
 use crate::mlflow::Server;
 use crate::promotion::{Verdict, judge};
 use crate::store::{Entry, Store, find};
-use crate::{files, fit};
+use crate::{fit, print};
+use ijk_data::whole;
 use ijk_infer::Weights;
 use ijk_models::session::hex;
 use serde_json::json;
@@ -40,9 +41,9 @@ pub fn run(args: &RunsArgs, json: bool) -> Result<(), Exit> {
 
 fn print(json: bool, value: &serde_json::Value, text: impl FnOnce() -> String) {
     if json {
-        files::print_json(value);
+        print::print_json(value);
     } else {
-        files::print_text(&text());
+        print::print_text(&text());
     }
 }
 
@@ -166,14 +167,14 @@ fn verdict_text(id: u64, verdict: &Verdict) -> String {
 /// # Errors
 /// [`Exit`] with the code of the cause.
 pub fn export_member(args: &ExportArgs, json: bool) -> Result<(), Exit> {
-    files::check_free(&args.out, args.force)?;
+    whole::check(&args.out, args.force)?;
     let bytes = std::fs::read(&args.weights).map_err(|e| Exit::file(USAGE, &args.weights, e))?;
     let weights = Weights::from_bytes(&bytes).map_err(|e| Exit::file(DATA, &args.weights, e))?;
     let count = weights.members().len();
     let single = weights.single(args.member).ok_or_else(|| {
         Exit::new(USAGE, format!("no member {}; the file has 0 to {}", args.member, count - 1))
     })?;
-    files::write_whole(&args.out, &single.to_bytes())?;
+    whole::write_whole(&args.out, &single.to_bytes(), args.force)?;
     let out = args.out.display().to_string();
     print(json, &json!({"weights": out, "member": args.member}), || format!("weights {out}\n"));
     Ok(())

@@ -8,9 +8,9 @@
 
 use crate::commands::status;
 use crate::exit::{self, Exit};
-use crate::files::write_whole;
 use ijk_core::config::RiskConfig;
 use ijk_core::{Condition, Instrument, InstrumentId};
+use ijk_data::whole::write_whole;
 use ijk_engine::runtime::counters::Counter;
 use ijk_engine::runtime::desk::{DeskOrder, Limits};
 use rtrb::Producer;

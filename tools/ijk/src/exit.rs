@@ -1,6 +1,8 @@
 //! Exit codes, in one place.
 
 use ijk_core::FeedError;
+use ijk_data::ticks::TickWriteError;
+use ijk_data::whole::OutputError;
 use std::fmt;
 
 /// How a command ends when it does not end well.
@@ -46,6 +48,21 @@ impl Exit {
     /// Returns an error of a file that is ours to write.
     pub fn output(path: &std::path::Path, error: impl fmt::Display) -> Exit {
         Exit::new(USAGE, format!("{}: cannot write: {error}", path.display()))
+    }
+}
+
+impl From<OutputError> for Exit {
+    fn from(error: OutputError) -> Exit {
+        Exit::usage(error)
+    }
+}
+
+impl From<TickWriteError> for Exit {
+    fn from(error: TickWriteError) -> Exit {
+        match error {
+            TickWriteError::Feed(_) | TickWriteError::Event { .. } => Exit::data(error),
+            _ => Exit::usage(error),
+        }
     }
 }
 

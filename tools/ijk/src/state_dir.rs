@@ -4,8 +4,8 @@
 //! is the old or the new one after any crash. A lock keeps a second kernel off the account.
 
 use crate::exit::{self, Exit};
-use crate::files::write_whole;
 use ijk_core::ids::BOOT_EPOCH_MAX;
+use ijk_data::whole::write_whole;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -111,7 +111,7 @@ impl StateDir {
 
     fn write(&self) -> Result<(), Exit> {
         let text = serde_json::to_vec(&self.boot).map_err(|e| Exit::new(exit::BUG, e))?;
-        write_whole(&self.root.join("boot.json"), &text, true)
+        Ok(write_whole(&self.root.join("boot.json"), &text, true)?)
     }
 }
 

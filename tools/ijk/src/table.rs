@@ -1,7 +1,7 @@
 //! Parquet tables, written row by row in bounded memory with the low-level writer.
 
 use crate::exit::Exit;
-use crate::files::PendingFile;
+use ijk_data::whole::PendingFile;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;

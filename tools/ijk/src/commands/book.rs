@@ -2,7 +2,7 @@
 
 use crate::cli::BookArgs;
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::table::{Kind, Table};
 use crate::{feeds, progress};
 use ijk_core::record::Level;

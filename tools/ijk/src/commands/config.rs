@@ -2,7 +2,7 @@
 
 use crate::cli::Cli;
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::settings;
 use clap::CommandFactory;
 use serde_json::json;

@@ -3,8 +3,8 @@
 use crate::cli::{OptRunArgs, TellArgs, TellCommand, TightenArgs};
 use crate::desk::{Word, send};
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
 use crate::header::Header;
+use crate::print::{print_json, print_text};
 use crate::run_dir::RunDir;
 use crate::settings::{self, Profile};
 use ijk_journal::{Reader, RecoveryMode};

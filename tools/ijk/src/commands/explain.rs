@@ -2,8 +2,8 @@
 
 use crate::cli::ExplainArgs;
 use crate::exit::{self, Exit};
-use crate::files::{print_json, print_text};
 use crate::header::Header;
+use crate::print::{print_json, print_text};
 use crate::run_dir::RunDir;
 use ijk_core::features::FEATURE_NAMES;
 use ijk_core::forecast::HORIZONS;

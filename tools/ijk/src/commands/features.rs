@@ -3,7 +3,7 @@
 use crate::cli::FeaturesArgs;
 use crate::exit::Exit;
 use crate::feeds::Feeds;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::table::{Kind, Table};
 use crate::{feeds, progress};
 use ijk_core::EventSource;

@@ -3,7 +3,7 @@
 use super::features::{for_each_token, open, token_cells, token_columns};
 use crate::cli::ForecastArgs;
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::table::{Kind, Table};
 use crate::{progress, weights};
 use ijk_core::EnsembleForecast;

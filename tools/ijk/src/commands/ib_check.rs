@@ -3,7 +3,8 @@
 
 use crate::cli::IbCheckArgs;
 use crate::exit::{self, Exit};
-use crate::files::{print_json, print_text, write_whole};
+use crate::print::{print_json, print_text};
+use ijk_data::whole::{self, write_whole};
 use ijk_ibkr::check::{CheckError, CheckOptions, Comparison, check, compare, markdown};
 use ijk_twsim::{Server, SimConfig};
 use serde_json::json;
@@ -18,9 +19,7 @@ pub fn run(args: &IbCheckArgs) -> Result<(), Exit> {
     let out = &args.out;
     let (page, data) = (out.join("ib-check.md"), out.join("ib-check.json"));
     for file in [&page, &data] {
-        if file.exists() && !args.force {
-            return Err(Exit::output(file, "it exists; --force replaces it"));
-        }
+        whole::check(file, args.force)?;
     }
     std::fs::create_dir_all(out).map_err(|e| Exit::output(out, e))?;
     let options = CheckOptions {

@@ -2,7 +2,7 @@
 
 use crate::cli::IbCodeArgs;
 use crate::exit::{self, Exit};
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use ijk_ibkr::CodeInfo;
 use serde_json::{Value, json};
 

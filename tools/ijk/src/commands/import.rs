@@ -2,7 +2,7 @@
 
 use crate::cli::{ImportArgs, OutArgs, SynthArgs};
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::{feeds, progress};
 use ijk_core::{DepthKind, EventSource, Instrument, InstrumentId, MarketEvent};
 use ijk_data::spec::FeedSpec;
@@ -59,13 +59,12 @@ fn store(specs: &[FeedSpec], filter: &Filter<'_>, seed: u64, out: &OutArgs) -> R
     let kept: Vec<usize> = only.map_or_else(|| (0..all.len()).collect(), |i| vec![i]);
     let instruments: Vec<Instrument> = kept.iter().map(|&i| all[i]).collect();
     let depths: Vec<DepthKind> = kept.iter().map(|&i| source.depth_kind(i)).collect();
-    let mut writer = TickWriter::create(&out.out, &instruments, &depths, out.force)
-        .map_err(|e| Exit::output(&out.out, e))?;
+    let mut writer = TickWriter::create(&out.out, &instruments, &depths, out.force)?;
     let bar = progress::bar(None, "import", out.json);
     let (mut records, mut rows) = (0u64, 0u64);
     while let Some(ev) = source.next_event()? {
         let Some(ev) = keep(&ev, only, filter.day) else { continue };
-        writer.push(&ev).map_err(|e| Exit::output(&out.out, e))?;
+        writer.push(&ev)?;
         records += 1;
         rows += u64::from(ev.ends_row());
         if records & 0xffff == 0 {
@@ -73,7 +72,7 @@ fn store(specs: &[FeedSpec], filter: &Filter<'_>, seed: u64, out: &OutArgs) -> R
         }
     }
     let repairs = source.repairs();
-    writer.finish(&repairs).map_err(|e| Exit::output(&out.out, e))?;
+    writer.finish(&repairs)?;
     bar.finish_and_clear();
     let mended: serde_json::Map<_, _> =
         repairs.named().iter().map(|(k, v)| ((*k).to_string(), json!(v))).collect();

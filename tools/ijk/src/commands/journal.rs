@@ -2,7 +2,7 @@
 
 use crate::cli::{JournalDumpArgs, RunArgs};
 use crate::exit::{self, Exit};
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::run_dir::RunDir;
 use ijk_core::record::{
     ControlCommand, ControlKind, DecisionRecord, ParentCommand, ParentRecord, RecordKind,

@@ -3,7 +3,7 @@
 use super::status;
 use crate::cli::KillArgs;
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::run_dir::{KILL_LATCH, RUNS};
 use serde_json::json;
 use std::path::Path;

@@ -2,8 +2,8 @@
 
 use crate::cli::RunArgs;
 use crate::exit::{self, Exit};
-use crate::files::{print_json, print_text};
 use crate::header::Header;
+use crate::print::{print_json, print_text};
 use crate::progress;
 use crate::run_dir::RunDir;
 use ijk_engine::runtime::hash::hash_run;

@@ -2,7 +2,7 @@
 
 use crate::cli::RunArgs;
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::progress;
 use crate::report;
 use crate::run_dir::RunDir;

@@ -2,7 +2,7 @@
 
 use crate::cli::OptRunArgs;
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::run_dir::{KILL_LATCH, RunDir};
 use ijk_core::Block;
 use ijk_engine::runtime::counters::{Counter, Counters};

@@ -13,10 +13,10 @@ pub mod tables;
 pub mod text;
 
 use crate::exit::Exit;
-use crate::files::write_whole;
 use crate::run_dir::RunDir;
 use fold::Folded;
 use ijk_core::record::{ParentRecord, ParentStatus};
+use ijk_data::whole::write_whole;
 use ijk_engine::runtime::stages::StageClock;
 use serde_json::{Map, Value, json};
 

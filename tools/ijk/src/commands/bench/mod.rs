@@ -7,7 +7,7 @@ mod steps;
 
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::exit::Exit;
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::{feeds, progress, system, weights};
 use ijk_core::{DepthKind, EventSource, Instrument, MarketEvent};
 use measure::Result1;

@@ -62,13 +62,11 @@ pub fn backtest_top(rows: &Rows) -> Result<Result1, Exit> {
 /// 2 if the temporary file cannot be written.
 pub fn ticks_scan(rows: &Rows) -> Result<Result1, Exit> {
     let path = std::env::temp_dir().join(format!("ijk-bench-{}.parquet", std::process::id()));
-    let fail = |e: ijk_data::ticks::TickWriteError| Exit::output(&path, e);
-    let mut writer =
-        TickWriter::create(&path, &rows.instruments, &rows.depths, true).map_err(fail)?;
+    let mut writer = TickWriter::create(&path, &rows.instruments, &rows.depths, true)?;
     for ev in &rows.records {
-        writer.push(ev).map_err(fail)?;
+        writer.push(ev)?;
     }
-    writer.finish(&RepairCounts::default()).map_err(fail)?;
+    writer.finish(&RepairCounts::default())?;
     let result = rate(
         "ticks.scan.rows",
         rows.records.len(),

@@ -6,7 +6,7 @@ mod machine;
 
 use crate::cli::DoctorArgs;
 use crate::exit::{self, Exit};
-use crate::files::{print_json, print_text};
+use crate::print::{print_json, print_text};
 use crate::settings::{self, Profile};
 use crate::system;
 use serde_json::json;

@@ -4,7 +4,7 @@ mod outcome;
 mod parents;
 
 use crate::exit::Exit;
-use crate::files::{print_json, print_text, write_whole};
+use crate::print::{print_json, print_text};
 use crate::report;
 use crate::run_dir::RunDir;
 use crate::{feeds, progress, settings};
@@ -13,6 +13,7 @@ use ijk_core::Config;
 use ijk_core::num::E9;
 use ijk_core::record::{ParentStatus, ScheduleKind};
 use ijk_data::spec::FeedSpec;
+use ijk_data::whole::write_whole;
 use outcome::{Outcome, Row};
 use parents::Drawn;
 use std::collections::BTreeMap;

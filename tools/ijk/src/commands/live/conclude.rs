@@ -3,11 +3,12 @@
 use super::trade::Outcome;
 use crate::cli::LiveArgs;
 use crate::exit::{self, Exit};
-use crate::files::{print_json, print_text, write_whole};
 use crate::header::Header;
+use crate::print::{print_json, print_text};
 use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::{report, system};
 use ijk_core::{FeedError, InstrumentId, RepairCounts};
+use ijk_data::whole::write_whole;
 use ijk_engine::runtime::session::SessionDone;
 use ijk_risk::{Gate, TradingState};
 use serde_json::{Value, json};
@@ -160,7 +161,7 @@ fn repairs_json(repairs: &Result<RepairCounts, FeedError>) -> Value {
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), Exit> {
-    write_whole(path, format!("{value:#}\n").as_bytes(), true)
+    Ok(write_whole(path, format!("{value:#}\n").as_bytes(), true)?)
 }
 
 fn round(dollars: f64) -> f64 {
