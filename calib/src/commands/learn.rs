@@ -142,7 +142,7 @@ fn plots(updates: &[Update], text: &str) -> Page {
         Series::line("expected", &each(|u| u.expected)),
     ];
     page.plot(&chart("parent", "cost, bps", &series));
-    page.plot(&chart("parent", "surprise, sd", &[Series::dots("", &each(|u| u.surprise))]));
+    page.plot(&chart("parent", "surprise, sd", &[Series::dots("surprise", &each(|u| u.surprise))]));
     page.preformatted(text);
     page
 }

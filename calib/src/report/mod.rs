@@ -19,7 +19,7 @@ impl Page {
                  body{{font:15px/1.45 system-ui,sans-serif;max-width:62rem;margin:2rem auto;\
                  padding:0 1rem;color:#111}}table{{border-collapse:collapse;margin:.6rem 0}}\
                  td,th{{padding:.15rem .7rem;border-bottom:1px solid #ddd;text-align:right}}\
-                 pre{{overflow-x:auto}}\
+                 pre{{overflow-x:auto;font-size:12px}}\
                  td:first-child,th:first-child{{text-align:left}}.note{{background:#fff4d6;\
                  padding:.3rem .6rem}}svg{{max-width:100%;height:auto}}</style><h1>{title}</h1>"
             ),

@@ -3,13 +3,15 @@
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (860, 300);
-const COLOURS: [RGBColor; 6] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(31, 90, 160),
     RGBColor(190, 40, 40),
     RGBColor(20, 130, 60),
     RGBColor(200, 90, 0),
     RGBColor(120, 60, 160),
     RGBColor(120, 120, 120),
+    RGBColor(0, 150, 160),
+    RGBColor(130, 90, 40),
 ];
 
 /// One series of a chart.
@@ -80,8 +82,10 @@ fn draw(
         let inside = |p: &&(f64, f64)| x.contains(&p.0) && y.contains(&p.1);
         if s.dots {
             let dots = s.points.iter().filter(inside);
+            // A few points must be seen, many must not hide one another.
+            let (radius, ink) = if s.points.len() <= 20 { (5, 0.9) } else { (2, 0.45) };
             chart
-                .draw_series(dots.map(|p| Circle::new(*p, 2, colour.mix(0.45).filled())))?
+                .draw_series(dots.map(|p| Circle::new(*p, radius, colour.mix(ink).filled())))?
                 .label(s.name.clone())
                 .legend(legend);
         } else {
