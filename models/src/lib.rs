@@ -24,6 +24,7 @@ pub mod fi2010;
 pub mod fit;
 mod fused;
 pub mod labels;
+pub mod leakage;
 pub mod loss;
 pub mod metrics;
 pub mod modal;

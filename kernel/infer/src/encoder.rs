@@ -45,6 +45,12 @@ impl Encoder {
         self.spec.distrust(features)
     }
 
+    /// Returns the half width of the measured 90 % interval at horizon `h` (index), predictive
+    /// standard deviations; `None` where the weights state none or there is no such horizon.
+    pub fn interval_z90(&self, h: usize) -> Option<f64> {
+        self.spec.interval_z90?.get(h).copied()
+    }
+
     /// Returns the ensemble members.
     pub fn member_count(&self) -> usize {
         self.model.member_count()

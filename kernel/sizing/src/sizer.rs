@@ -11,6 +11,8 @@ use ijk_core::record::DecisionReason;
 use ijk_core::{EnsembleForecast, Qty};
 
 const BPS: f64 = 1e-4;
+/// Half width of a normal 90 % interval in standard deviations: Φ⁻¹(0.95).
+const NORMAL_Z90: f64 = 1.644_853_626_951_472_2;
 
 /// What one decision is made from.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,9 @@ pub struct SizingInput<'a> {
     /// Distance of the features to those the model was trained on, 1 at the edge of what it
     /// knows. From 1 on (and where it is not a number) nothing is added.
     pub distrust: f64,
+    /// Half width of the model's measured 90 % interval at the horizon used, predictive standard
+    /// deviations (split conformal prediction); `None` where the weights state none.
+    pub interval_z90: Option<f64>,
 }
 
 /// What was decided, with everything a decision record wants to know. All numbers are finite.
@@ -150,6 +155,10 @@ impl Sizer {
     /// `sizing.bound` takes the least favourable member instead, or the lower of both; a conformal
     /// radius, where one is set, bounds it too.
     ///
+    /// Where the measured interval is wider than a normal one of the forecast's own variance, the
+    /// variances are those of a normal law with the measured width: sizes, shrinkage and bound
+    /// stand on what was calibrated. A narrower interval earns nothing.
+    ///
     /// - Risk is added only where the bound covers a round trip, up to
     ///   `multiplier·(shrunk mean − round trip)/variance`, the position cap and the volatility cap.
     ///   The multiplier is at most what the drawdown bound leaves, times the cushion over
@@ -201,7 +210,9 @@ impl Sizer {
     /// Returns the edge in fractions and the lower bound in basis points.
     fn edge(&self, input: &SizingInput<'_>, pooled: &Pooled) -> (Edge, f64) {
         let members = input.forecast.member_count as usize;
-        let epistemic = if members > 1 { pooled.epistemic_var } else { pooled.aleatoric_var };
+        let widened = widening(input.interval_z90);
+        let aleatoric = pooled.aleatoric_var * widened;
+        let epistemic = if members > 1 { pooled.epistemic_var * widened } else { aleatoric };
         let mean = pooled.mean_bps;
         let lower = self.lower_bps(input.forecast, mean, epistemic, members);
         let cost = 0.5 * input.spread_bps + input.fee_bps_per_side + self.config.slippage_bps;
@@ -211,7 +222,7 @@ impl Sizer {
         let horizon = f64::from(HORIZONS[self.config.horizon_index]);
         let realised =
             input.vol_bps_per_day * input.vol_bps_per_day * horizon / input.tokens_per_day;
-        let variance = epistemic + pooled.aleatoric_var.max(realised);
+        let variance = epistemic + aleatoric.max(realised);
         let entry = if lower > 2.0 * cost { mean * shrinkage(mean, epistemic) } else { 0.0 };
         let edge = Edge {
             entry: entry * BPS,
@@ -308,6 +319,14 @@ impl Sizer {
             (Qty(held + change), DecisionReason::Trade)
         }
     }
+}
+
+/// Returns the factor that makes a normal interval of the variance as wide as the measured one, at
+/// least 1.
+fn widening(interval_z90: Option<f64>) -> f64 {
+    let ratio = interval_z90.map_or(1.0, |z| z / NORMAL_Z90);
+    // `max` passes over a width that is not a number; the loader refuses such weights.
+    ratio.max(1.0) * ratio.max(1.0)
 }
 
 /// Returns how many quantity units all of the equity buys, or `None` where an input is unusable.

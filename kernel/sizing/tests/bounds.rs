@@ -31,6 +31,7 @@ fn input(forecast: &EnsembleForecast) -> SizingInput<'_> {
         tokens_per_day: 10_000.0,
         may_add_risk: true,
         distrust: 0.0,
+        interval_z90: None,
     }
 }
 
@@ -90,6 +91,29 @@ fn a_conformal_radius_wider_than_the_edge_forbids_it() {
 }
 
 #[test]
+fn a_measured_interval_twice_as_wide_counts_as_four_times_the_variance() {
+    // The members agree, so the bound is the mean, and the floor of the realised variance is far
+    // below: a quarter of the size.
+    let f = ensemble([20.0; 5], 40_000.0);
+    let at = |interval_z90| target(&free(), &SizingInput { interval_z90, ..input(&f) });
+    let plain = at(None);
+    assert!(plain > 100, "{plain}");
+    assert_eq!(at(Some(2.0 * 1.644_853_626_951_472_2)), plain / 4);
+    // A narrower interval is no reason to hold more.
+    for narrow in [1.644_853_626_951_472_2, 1.2, 0.0, f64::NAN] {
+        assert_eq!(at(Some(narrow)), plain);
+    }
+    // The spread of the members widens with it: 2 basis points of doubt become 4.
+    let f = ensemble([18.0, 19.0, 20.0, 21.0, 22.0], 100.0);
+    let lower = |interval_z90| {
+        let i = SizingInput { interval_z90, ..input(&f) };
+        Sizer::new(&free()).unwrap().decide(&i).edge_lower_bps
+    };
+    let wide = lower(Some(2.0 * 1.644_853_626_951_472_2));
+    assert!((20.0 - wide - 2.0 * (20.0 - lower(None))).abs() < 1e-9, "{wide}");
+}
+
+#[test]
 fn a_drawdown_bound_leaves_its_fraction_of_kelly() {
     let f = ensemble([20.0; 5], 1e6);
     let full = SizingConfig { kelly_multiplier: 1.0, ..free() };
@@ -141,6 +165,21 @@ proptest! {
         let by = |bound| with(SizingConfig { bound, ..free() });
         prop_assert!(by(EdgeBound::Both) <= by(EdgeBound::StudentT));
         prop_assert!(by(EdgeBound::Both) <= by(EdgeBound::WorstMember));
+    }
+
+    #[test]
+    fn a_wider_measured_interval_never_holds_more(
+        means in prop::array::uniform5(-10.0..40.0f64), z90 in 0.5..6.0f64, more in 0.0..4.0f64,
+        position in -2_000i64..2_000, aleatoric in 1.0..10_000.0f64,
+    ) {
+        let f = ensemble(means, aleatoric);
+        let at = |interval_z90, position| {
+            let i = SizingInput { interval_z90, position: Qty(position), ..input(&f) };
+            target(&free(), &i).abs()
+        };
+        prop_assert!(at(Some(z90 + more), 0) <= at(Some(z90), 0));
+        prop_assert!(at(Some(z90 + more), position) <= at(Some(z90), position));
+        prop_assert!(at(Some(z90), position) <= at(None, position));
     }
 
     #[test]

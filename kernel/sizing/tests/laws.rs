@@ -37,6 +37,7 @@ fn input(forecast: &EnsembleForecast) -> SizingInput<'_> {
         tokens_per_day: 10_000.0,
         may_add_risk: true,
         distrust: 0.0,
+        interval_z90: None,
     }
 }
 

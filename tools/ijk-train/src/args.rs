@@ -26,6 +26,10 @@ pub enum Command {
     /// with paired intervals and the result after costs.
     #[command(after_help = compare_help())]
     Compare(CompareArgs),
+    /// Shuffle the labels in time and look for skill where none can be: many seeds, beside the
+    /// same nets untrained. Exit 1 where there is any.
+    #[command(after_help = leakage_help())]
+    Leakage(LeakageArgs),
     /// Write one member of a weights file as a weights file of its own.
     Export(ExportArgs),
     /// Train and score on your own FI-2010 files, beside the published table.
@@ -38,9 +42,9 @@ pub enum Command {
     Eval(EvalArgs),
 }
 
-/// Arguments of `fit`. A flag overrides the key of the configuration file.
+/// Settings of a fit. A flag overrides the key of the configuration file.
 #[derive(Debug, Args)]
-pub struct FitArgs {
+pub struct SettingsArgs {
     /// Settings as TOML (keys: feed, sessions, minutes, stride, members, seed,
     /// validation_fraction, test_fraction, and the table `train`).
     #[arg(long, value_name = "FILE")]
@@ -63,6 +67,14 @@ pub struct FitArgs {
     /// Seed of everything random.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+}
+
+/// Arguments of `fit`.
+#[derive(Debug, Args)]
+pub struct FitArgs {
+    /// Settings of the fit.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
     /// Weights file to write; the model card goes beside it as .md and .json.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
@@ -88,6 +100,17 @@ pub struct FitArgs {
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
+}
+
+/// Arguments of `leakage`.
+#[derive(Debug, Args)]
+pub struct LeakageArgs {
+    /// Settings of every fit; one member a seed.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Fits on shuffled labels, each with its own seed and shuffle; at least 5.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub seeds: usize,
 }
 
 /// Values of `--device`.
@@ -239,6 +262,13 @@ fn fit_help() -> String {
          --out synth-5x.safetensors\n\nFeeds:\n{FEED_FORMS}\n\nAt least 2000 training, 500 \
          validation and 500 test tokens are needed. Three or more feeds are dealt out whole in \
          time order; one or two are cut in time with 20 tokens left out at each cut."
+    )
+}
+
+fn leakage_help() -> String {
+    format!(
+        "Example:\n  ijk-train leakage --feed lobster:GOOG.zip --epochs 2 --seeds 20 --json\
+         \n\nFeeds:\n{FEED_FORMS}"
     )
 }
 

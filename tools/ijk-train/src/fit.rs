@@ -63,7 +63,7 @@ impl Outputs {
 /// # Errors
 /// [`Exit`] with the code of the cause.
 pub fn run(args: &FitArgs, json: bool) -> Result<(), Exit> {
-    let settings = settings::of(args)?;
+    let settings = settings::of(&args.settings)?;
     settings.check()?;
     let outputs = Outputs::new(args)?;
     let device = device(args.device)?;

@@ -10,6 +10,7 @@ mod eval;
 mod exit;
 mod fi2010;
 mod fit;
+mod leakage;
 mod mlflow;
 mod plot;
 mod print;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Fit(args) => fit::run(args, cli.json),
         Command::Compare(args) => compare::run(args, cli.json),
+        Command::Leakage(args) => leakage::run(args, cli.json),
         Command::Export(args) => runs::export_member(args, cli.json),
         Command::Fi2010(args) => fi2010::run(args, cli.json),
         Command::Runs(args) => runs::run(args, cli.json),

@@ -1,6 +1,6 @@
 //! Settings from a TOML file, unknown keys refused with the nearest known name.
 
-use crate::args::FitArgs;
+use crate::args::SettingsArgs;
 use crate::exit::{Exit, USAGE};
 use ijk_models::fit::FitSettings;
 use std::path::Path;
@@ -10,7 +10,7 @@ use toml::{Table, Value};
 ///
 /// # Errors
 /// Exit code 2 naming the file and the key.
-pub fn of(args: &FitArgs) -> Result<FitSettings, Exit> {
+pub fn of(args: &SettingsArgs) -> Result<FitSettings, Exit> {
     let mut settings = match &args.config {
         Some(path) => read(path)?,
         None => FitSettings::default(),

@@ -411,6 +411,10 @@ impl Kernel {
             tokens_per_day: state.tokens_per_day(now),
             may_add_risk: self.gate.state() == TradingState::Active && !self.finishing,
             distrust: self.encoder.as_ref().map_or(0.0, |e| e.distrust(&token.features)),
+            interval_z90: self
+                .encoder
+                .as_ref()
+                .and_then(|e| e.interval_z90(self.config.sizing.horizon_index)),
         })
     }
 
