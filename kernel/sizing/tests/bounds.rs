@@ -94,7 +94,7 @@ fn a_conformal_radius_wider_than_the_edge_forbids_it() {
 fn a_measured_interval_twice_as_wide_counts_as_four_times_the_variance() {
     // The members agree, so the bound is the mean, and the floor of the realised variance is far
     // below: a quarter of the size.
-    let f = ensemble([20.0; 5], 40_000.0);
+    let f = ensemble([20.0; 5], 4_000.0);
     let at = |interval_z90| target(&free(), &SizingInput { interval_z90, ..input(&f) });
     let plain = at(None);
     assert!(plain > 100, "{plain}");
