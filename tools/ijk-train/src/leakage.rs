@@ -3,7 +3,7 @@
 use crate::args::LeakageArgs;
 use crate::exit::{CHECK, Exit, USAGE};
 use crate::progress::Display;
-use crate::{files, settings};
+use crate::{print, settings};
 use ijk_models::feeds::{expand, load_phases};
 use ijk_models::leakage::{Leakage, SeedMean, check};
 use std::fmt::Write;
@@ -24,11 +24,11 @@ pub fn run(args: &LeakageArgs, json: bool) -> Result<(), Exit> {
     display.finish();
     let found = leakage.found();
     if json {
-        files::print_json(&serde_json::json!({
+        print::print_json(&serde_json::json!({
             "leakage": leakage, "found": found, "sees_skill": leakage.sees_skill(),
         }));
     } else {
-        files::print_text(&table(&leakage));
+        print::print_text(&table(&leakage));
     }
     if !leakage.sees_skill() {
         eprintln!("labels in place give no skill at every horizon here: the check says little");
