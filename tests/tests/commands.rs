@@ -145,6 +145,8 @@ fn broker_codes_are_explained() {
     let dir = tempfile::tempdir().unwrap();
     let found = run_json(dir.path(), &["ib-code", "404", "--json"]);
     assert_eq!(found["codes"][0]["ends_order"], false, "an order held for a locate may yet fill");
+    let ours = run_json(dir.path(), &["ib-code", "10404", "--json"]);
+    assert!(ours["codes"][0]["meaning"].as_str().is_some_and(|m| m.contains("short sale")));
     run_failing(dir.path(), &["ib-code", "123456"], 1);
 }
 

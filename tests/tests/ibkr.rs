@@ -5,6 +5,7 @@ use ijk_data::spec::FeedSpec;
 use ijk_tests::{ijk, run, run_failing, run_json, time_server, with_wide_risk};
 use ijk_twsim::{Server, SimConfig, TruthOrder};
 use std::fmt::Write as _;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,8 +29,12 @@ feed_heartbeat_ms = 60000
 ";
 
 fn simulator() -> Server {
+    simulator_with(SimConfig::default())
+}
+
+fn simulator_with(config: SimConfig) -> Server {
     let feed: FeedSpec = "synth:5:60:2".parse().unwrap();
-    Server::start(0, SimConfig { feed: Some(feed), ..SimConfig::default() }).unwrap()
+    Server::start(0, SimConfig { feed: Some(feed), ..config }).unwrap()
 }
 
 fn write_files(folder: &Path, server: &Server, parents: u64) {
@@ -104,6 +109,8 @@ fn start_live(folder: &Path) -> Killed {
     let log = std::fs::File::create(folder.join("live.log")).unwrap();
     let mut command = Command::new(ijk());
     command.args(LIVE).current_dir(folder).stdout(Stdio::null()).stderr(log);
+    // A group of its own, as a shell would give it.
+    command.process_group(0);
     Killed(command.spawn().unwrap())
 }
 
@@ -133,6 +140,76 @@ fn nothing_works_after_the_kernel_is_killed() {
         let log = std::fs::read_to_string(dir.path().join("live.log")).unwrap();
         log.contains("the kernel died; nothing works any more")
     });
+}
+
+/// Returns the dead man's switch of a running kernel: its only child.
+fn switch_of(live: &Killed) -> String {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", live.0.id())).unwrap();
+    let of = |t: std::fs::DirEntry| std::fs::read_to_string(t.path().join("children")).ok();
+    let children: String = threads.filter_map(|t| of(t.unwrap())).collect();
+    let pids: Vec<&str> = children.split_ascii_whitespace().collect();
+    assert_eq!(pids.len(), 1, "{children}");
+    pids[0].to_string()
+}
+
+fn signal(name: &str, target: &str) {
+    let sent = Command::new("kill").args(["-s", name, "--", target]).status().unwrap();
+    assert!(sent.success(), "{name} to {target}");
+}
+
+#[test]
+fn signals_do_not_end_the_switch_before_its_kernel() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = simulator();
+    write_files(dir.path(), &server, 8);
+    server.command("order park").unwrap();
+    let mut live = start_live(dir.path());
+    until("an order works", dir.path(), || !live_orders(&server).is_empty());
+    let switch = switch_of(&live);
+    for name in ["INT", "TERM", "HUP", "INT", "TERM"] {
+        signal(name, &switch);
+        // Every one is delivered by itself.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(Path::new(&format!("/proc/{switch}")).exists(), "it stands by");
+    assert!(!live_orders(&server).is_empty(), "and it has cancelled nothing");
+    live.0.kill().unwrap();
+    until("all are cancelled", dir.path(), || live_orders(&server).is_empty());
+}
+
+#[test]
+fn a_signal_to_the_group_ends_the_run_well() {
+    for name in ["INT", "TERM"] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = simulator();
+        write_files(dir.path(), &server, 8);
+        server.command("order park").unwrap();
+        let mut live = start_live(dir.path());
+        until("an order works", dir.path(), || !live_orders(&server).is_empty());
+        signal(name, &format!("-{}", live.0.id()));
+        let code = live.0.wait().unwrap().code();
+        let log = std::fs::read_to_string(dir.path().join("live.log")).unwrap();
+        assert_eq!(code, Some(0), "{name}: {log}");
+        assert!(live_orders(&server).is_empty(), "{name}: {log}");
+        assert!(!log.contains("the kernel died"), "{name}: the switch was told goodbye: {log}");
+    }
+}
+
+/// At five hundred times the wall clock's pace ten seconds of the data are twenty milliseconds;
+/// the broker's last answers take as long as they take.
+#[test]
+fn a_fast_session_ends_well_though_the_broker_takes_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = simulator_with(SimConfig { order_delay_ms: 400, ..SimConfig::default() });
+    write_files(dir.path(), &server, 8);
+    server.command("order park").unwrap();
+    let fast: Vec<&str> = LIVE.iter().map(|a| if *a == "10" { "500" } else { *a }).collect();
+    let done = run(dir.path(), &[&fast[..], &["--json"]].concat());
+    let log = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(!log.contains("the kernel died"), "{log}");
+    assert!(live_orders(&server).is_empty(), "{log}");
+    assert!(!server.with(|g| g.truth_orders()).is_empty(), "nothing was sent: {log}");
+    assert_eq!(done.status.code(), Some(0), "{log}");
 }
 
 #[test]

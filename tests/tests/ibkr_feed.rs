@@ -122,7 +122,7 @@ fn what_is_no_live_feed_is_refused_with_the_reason() {
         ];
         run_failing(dir.path(), &[&fixed[..], more].concat(), code)
     };
-    let said = live(&["--feed", "ibkr:AAPL,NOSUCH", "--speed", "1"], 5);
+    let said = live(&["--feed", "ibkr:AAPL,NOSUCH", "--speed", "1"], 2);
     assert!(said.contains("NOSUCH") && said.contains("exactly one stock"), "{said}");
     // The simulator lives on another day than this machine.
     let text = std::fs::read_to_string(dir.path().join("s.toml")).unwrap();

@@ -22,6 +22,9 @@ pub struct IbkrConfig {
     pub live_accounts: Vec<String>,
     /// Orders may fill outside regular hours.
     pub outside_rth: bool,
+    /// A short sale needs shares that the market data feed says are at hand; where it says nothing,
+    /// false leaves the question to the broker.
+    pub require_located: bool,
     /// Messages a second to the gateway, all connections together; it allows 50.
     pub messages_per_s: u32,
     /// Of these, what orders leave free for cancels.
@@ -47,6 +50,7 @@ impl Default for IbkrConfig {
             account: String::new(),
             live_accounts: Vec::new(),
             outside_rth: false,
+            require_located: false,
             messages_per_s: 45,
             cancel_reserve: 10,
             answer_timeout_ms: 2_000,

@@ -25,8 +25,11 @@ const SETTLE: Duration = Duration::from_secs(40);
 const INSTRUMENTS: [&str; 2] = ["AAPL", "MSFT"];
 
 /// What goes wrong with an order; none as often as all others together.
-const ORDER_FAULTS: [&str; 22] = [
+const ORDER_FAULTS: [&str; 25] = [
     "hold=3000",
+    "inactive=200 reject=201",
+    "inactive=200 revive=3000",
+    "inactive=200",
     "warn-before=10349",
     "warn-after=399",
     "no-status no-open-order",

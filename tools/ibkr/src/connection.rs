@@ -5,6 +5,7 @@
 //! drops it when it breaks and opens the next one.
 
 use crate::bucket::Bucket;
+use crate::shorts::ShortSupply;
 use ibapi::client::blocking::{Client, NoticeStream};
 use ijk_core::config::IbkrConfig;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -31,16 +32,20 @@ pub struct GatewaySettings {
     pub heartbeat: Duration,
     /// Messages a second, shared by every connection to this gateway.
     pub bucket: Arc<Bucket>,
+    /// Shares to sell short: told by market data, asked before orders.
+    pub shorts: Arc<ShortSupply>,
 }
 
 impl GatewaySettings {
-    /// Returns settings with a bucket of their own; clone them to share it.
+    /// Returns settings with a bucket and short sale table of their own; clone them to share
+    /// these.
     pub fn new(config: &IbkrConfig, money: Money, heartbeat_ms: u64) -> GatewaySettings {
         GatewaySettings {
             config: config.clone(),
             money,
             heartbeat: Duration::from_millis(heartbeat_ms.max(1)),
             bucket: Arc::new(Bucket::new(config.messages_per_s, config.cancel_reserve)),
+            shorts: Arc::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The contracts behind a session's instruments: found once, by symbol, at the start; afterwards
 //! only the broker's contract number counts.
 
+use crate::price_steps::{PriceRules, PriceSteps};
 use ibapi::client::blocking::Client;
 use ibapi::contracts::{Contract, ContractDetails};
 use ijk_core::num::E9;
@@ -15,8 +16,8 @@ pub struct Listed {
     pub contract: Contract,
     /// The broker's number of it.
     pub con_id: i32,
-    /// Least price step on the broker's side, positive.
-    pub min_tick: Px,
+    /// Price steps on the broker's side, by band.
+    pub steps: PriceSteps,
     /// The instrument's own quantity unit, 1e9 for whole shares.
     pub qty_unit_e9: i64,
     /// Symbol, for messages.
@@ -73,6 +74,7 @@ pub enum ContractError {
 pub struct ContractTable {
     rows: Vec<Listed>,
     by_con_id: BTreeMap<i32, InstrumentId>,
+    notes: Vec<String>,
 }
 
 impl ContractTable {
@@ -80,7 +82,7 @@ impl ContractTable {
     pub fn new(rows: Vec<Listed>) -> ContractTable {
         let ids = rows.iter().enumerate().map(|(i, r)| (r.con_id, InstrumentId(i as u16)));
         let by_con_id = ids.collect();
-        ContractTable { rows, by_con_id }
+        ContractTable { rows, by_con_id, notes: Vec::new() }
     }
 
     /// Asks the broker for every instrument; each answer may take `deadline`.
@@ -92,8 +94,27 @@ impl ContractTable {
         instruments: &[Instrument],
         deadline: Duration,
     ) -> Result<ContractTable, ContractError> {
-        let rows = instruments.iter().map(|i| resolve_one(client, i, deadline));
-        rows.collect::<Result<Vec<_>, _>>().map(ContractTable::new)
+        let mut rules = PriceRules::default();
+        let mut notes = Vec::new();
+        let rows = instruments.iter().map(|i| {
+            let (row, note) = resolve_one(client, i, &mut rules, deadline)?;
+            notes.extend(note);
+            if i.tick.0 % row.steps.common().0 != 0 {
+                let (symbol, ours, theirs) = (&row.symbol, i.tick, row.steps.common());
+                notes.push(format!(
+                    "{symbol}: our price step is {ours}, in some band the broker's is not: orders \
+                     between its steps are refused here (110); {theirs} fits every band"
+                ));
+            }
+            Ok(row)
+        });
+        let rows = rows.collect::<Result<Vec<_>, ContractError>>()?;
+        Ok(ContractTable { notes, ..ContractTable::new(rows) })
+    }
+
+    /// Returns what a person should know of the contracts, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Returns an instrument's row.
@@ -157,17 +178,21 @@ pub(crate) fn the_stock(
 fn resolve_one(
     client: &Client,
     instrument: &Instrument,
+    rules: &mut PriceRules,
     deadline: Duration,
-) -> Result<Listed, ContractError> {
+) -> Result<(Listed, Option<String>), ContractError> {
     let symbol = instrument.symbol.to_string();
     let details = the_stock(client, &symbol, currency_code(instrument.currency), deadline)?;
-    listed(symbol, instrument, details)
+    let mut row = listed(symbol, instrument, &details)?;
+    let (steps, note) = rules.of(client, &details, row.steps.common());
+    row.steps = steps;
+    Ok((row, note))
 }
 
 fn listed(
     symbol: String,
     instrument: &Instrument,
-    details: ContractDetails,
+    details: &ContractDetails,
 ) -> Result<Listed, ContractError> {
     let con_id = details.contract.contract_id;
     let rule = |field, found: String, expected| ContractError::Rule {
@@ -192,5 +217,6 @@ fn listed(
         let found = format!("lot {} of {unit}e-9 shares", instrument.lot.0);
         return Err(rule("lot", found, "whole shares"));
     }
-    Ok(Listed { contract: details.contract, con_id, min_tick, qty_unit_e9: unit, symbol })
+    let (contract, steps) = (details.contract.clone(), PriceSteps::single(min_tick));
+    Ok(Listed { contract, con_id, steps, qty_unit_e9: unit, symbol })
 }

@@ -17,7 +17,9 @@ pub mod handshake;
 pub mod identity;
 pub mod market;
 pub mod orders;
+pub mod price_steps;
 pub mod probe;
+pub mod shorts;
 
 pub use codes::{CodeInfo, Response, Severity, describe};
 pub use handshake::{GatewayInfo, HandshakeError};

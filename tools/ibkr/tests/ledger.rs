@@ -2,8 +2,8 @@
 
 use ibapi::contracts::Contract;
 use ibapi::orders::{
-    Action, CommissionReport, Execution, ExecutionSide, Order, OrderData, OrderState, OrderStatus,
-    OrderStatusKind,
+    Action, CommissionReport, Execution, ExecutionData, ExecutionSide, Order, OrderData,
+    OrderState, OrderStatus, OrderStatusKind,
 };
 use ijk_core::{
     ClientOrderId, InstrumentId, NewOrder, OrderType, ParentId, Px, Qty, ReportKind, Side,
@@ -12,6 +12,8 @@ use ijk_core::{
 use ijk_ibkr::codes;
 use ijk_ibkr::contracts::{ContractTable, Listed};
 use ijk_ibkr::orders::ledger::{Ledger, REASON_NUMBER_TAKEN};
+use ijk_ibkr::orders::listing::Answers;
+use ijk_ibkr::price_steps::PriceSteps;
 use ijk_venue::VenueMessage;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -27,7 +29,7 @@ fn ledger() -> Ledger {
     let listed = Listed {
         contract: contract(),
         con_id: CON_ID,
-        min_tick: Px(E9 / 100),
+        steps: PriceSteps::single(Px(E9 / 100)),
         qty_unit_e9: E9,
         symbol: "A".to_string(),
     };
@@ -320,6 +322,29 @@ const LIFE: [Said; 10] = [
     Said::Cancelled,
     Said::Code202,
 ];
+
+/// What the run before booked is taken back at the price it was booked at, whichever the broker
+/// lists first: the cost is right too.
+#[test]
+fn a_correction_of_what_an_earlier_run_booked_takes_back_its_price() {
+    for order in [["x.01", "x.02"], ["x.02", "x.01"]] {
+        let listed = order.map(|name| ExecutionData {
+            contract: contract(),
+            execution: execution(7, name, 4.0, if name == "x.01" { 99.0 } else { 99.5 }),
+            ..ExecutionData::default()
+        });
+        let mut l = ledger();
+        l.absorb(&Answers { executions: listed.to_vec(), ..Answers::default() });
+        let told: Vec<_> = reports(&mut l)
+            .iter()
+            .filter(|r| matches!(r.kind, ReportKind::Fill | ReportKind::Bust))
+            .map(|r| (r.kind, r.px))
+            .collect();
+        let (old, new) = (Px(99 * E9), Px(99 * E9 + E9 / 2));
+        use ReportKind::{Bust, Fill};
+        assert_eq!(told, [(Fill, old), (Bust, old), (Fill, new)], "{order:?}");
+    }
+}
 
 proptest! {
     /// In whatever order and however often it is told, each fact is told on once.

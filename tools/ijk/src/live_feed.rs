@@ -1,9 +1,10 @@
 //! The live feed of Interactive Brokers as a run opens it.
 
 use crate::exit::{self, Exit};
+use crate::gateway;
 use ijk_core::config::RiskConfig;
 use ijk_core::{Config, EventSource, Symbol};
-use ijk_ibkr::connection::{GatewaySettings, Money};
+use ijk_ibkr::connection::GatewaySettings;
 use ijk_ibkr::market::{FeedMonitor, IbkrFeed, OpenError};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -20,12 +21,12 @@ pub struct LiveFeed {
 }
 
 impl LiveFeed {
-    /// Returns how the feeds of a run with these settings are opened. `venue` says whose money the
-    /// login may hold; `speed` is that of a simulated gateway's clock.
+    /// Returns how the feeds of a run with these settings are opened at `gateway`; `speed` is that
+    /// of a simulated gateway's clock.
     ///
     /// # Errors
     /// Exit code 2 for a speed that no gateway has.
-    pub fn new(config: &Config, venue: &str, speed: f64) -> Result<LiveFeed, Exit> {
+    pub fn new(config: &Config, gateway: &GatewaySettings, speed: f64) -> Result<LiveFeed, Exit> {
         let data = &config.venue.ibkr.data;
         let simulated = data.clock == ijk_core::config::IbkrClock::Gateway;
         if !speed.is_finite() || (speed != 1.0 && !simulated) {
@@ -34,10 +35,9 @@ impl LiveFeed {
                  for a simulated gateway, with venue.ibkr.data.clock = \"gateway\")",
             ));
         }
-        let money = if venue == "ibkr-live" { Money::Live } else { Money::Paper };
         let named = config.risk.allow_symbols.iter().filter(|s| *s != RiskConfig::ANY_SYMBOL);
         Ok(LiveFeed {
-            settings: GatewaySettings::new(&config.venue.ibkr, money, config.venue.heartbeat_ms),
+            settings: gateway.clone(),
             allowed: named.filter_map(|s| Symbol::new(s).ok()).collect(),
             speed,
         })
@@ -46,7 +46,8 @@ impl LiveFeed {
     /// Opens the feed of `symbols`, or of those that the settings allow.
     ///
     /// # Errors
-    /// Exit code 2 where no symbol is named, 78 for a day without trading, 5 for the rest.
+    /// Exit code 2 where no symbol is named or the broker knows none of that name, where settings
+    /// do not fit; 78 for a day without trading; 5 for a gateway that does not answer.
     pub fn open(&self, symbols: &[Symbol]) -> Result<Box<dyn EventSource>, Exit> {
         let symbols = if symbols.is_empty() { &self.allowed } else { symbols };
         if symbols.is_empty() {
@@ -56,12 +57,12 @@ impl LiveFeed {
         }
         let feed = IbkrFeed::open(&self.settings, symbols, self.speed).map_err(|e| {
             let code = match &e {
-                OpenError::Details(ijk_ibkr::contracts::ContractError::ClosedToday { .. }) => {
-                    exit::UNSAFE
-                }
-                OpenError::Symbols(_) | OpenError::ClockApart { .. } => exit::USAGE,
-                OpenError::Capture { .. } => exit::USAGE,
-                _ => exit::VENUE,
+                OpenError::Details(e) => gateway::code_of_contract(e),
+                OpenError::Connect(e) => gateway::code_of_connection(e),
+                OpenError::Symbols(_)
+                | OpenError::ClockApart { .. }
+                | OpenError::Capture { .. } => exit::USAGE,
+                OpenError::Time(_) | OpenError::Thread(_) => exit::VENUE,
             };
             Exit::new(code, format!("feed ibkr: {e}"))
         })?;

@@ -7,6 +7,7 @@ mod credentials;
 mod desk;
 mod exit;
 mod feeds;
+mod gateway;
 mod header;
 mod live_feed;
 mod log;

@@ -19,8 +19,13 @@ const STOCK_CON_ID: i32 = 900_000_000;
 const OPTION_CON_ID: i32 = 700_000_000;
 const OPTIONS_PER_STOCK: i32 = 1_000_000;
 const EXPIRATION_COUNT: usize = 4;
-/// Number of the price increments rule of every contract.
+/// Number of the price rule of every contract that has none of its own: whole cents.
 pub const MARKET_RULE_ID: i32 = 26;
+/// First number of the rules that stocks have of their own.
+const OWN_RULE_ID: i32 = 1_000;
+const CENT_PX: i64 = 10_000_000;
+/// Most bands of a price rule.
+const BAND_COUNT_MAX: usize = 64;
 
 /// One instrument: a stock by its place in the feed, or an option on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,8 +58,8 @@ pub struct Stock {
     pub primary: String,
     /// Company.
     pub name: String,
-    /// Price step in 1e-9.
-    pub tick_px: i64,
+    /// Price rule: least price of each band and the step within it, 1e-9, rising from 0.
+    pub bands: Vec<(i64, i64)>,
     /// Strikes of its options, whole dollars, rising.
     pub strikes: Vec<i32>,
 }
@@ -77,7 +82,7 @@ impl Universe {
                 con_id: known.map_or(STOCK_CON_ID + i as i32, |k| k.1),
                 primary: known.map_or("NASDAQ", |k| k.2).to_string(),
                 name: known.map_or(format!("{symbol} CORP"), |k| k.3.to_string()),
-                tick_px: (*tick_px).max(1),
+                bands: vec![(0, (*tick_px).max(1))],
                 strikes: strikes(100.0),
             }
         });
@@ -225,7 +230,7 @@ impl Universe {
         let Some(stock) = self.stocks.get(inst.stock) else { return ContractDetails::default() };
         let mut d = ContractDetails {
             market_name: Some(stock.symbol.clone()),
-            min_tick: Some(crate::num::plain(price_f64(stock.tick_px))),
+            min_tick: Some(crate::num::plain(price_f64(self.tick_px(inst)))),
             order_types: Some(ORDER_TYPES.into()),
             valid_exchanges: Some(EXCHANGES.join(",")),
             price_magnifier: Some(1),
@@ -237,7 +242,7 @@ impl Universe {
             trading_hours: Some(hours.into()),
             liquid_hours: Some(liquid.into()),
             agg_group: Some(1),
-            market_rule_ids: Some(vec![MARKET_RULE_ID.to_string(); EXCHANGES.len()].join(",")),
+            market_rule_ids: Some(vec![self.rule_id(inst).to_string(); EXCHANGES.len()].join(",")),
             stock_type: Some("COMMON".into()),
             min_size: Some("0.0001".into()),
             size_increment: Some("0.0001".into()),
@@ -260,12 +265,57 @@ impl Universe {
         d
     }
 
-    /// Returns the price step of an instrument in 1e-9.
+    /// Returns the least price step of an instrument in 1e-9, whatever the price.
     pub fn tick_px(&self, inst: Inst) -> i64 {
-        match inst.option {
-            Some(_) => 10_000_000,
-            None => self.stocks.get(inst.stock).map_or(10_000_000, |s| s.tick_px),
+        self.bands(inst).iter().map(|b| b.1).min().unwrap_or(CENT_PX)
+    }
+
+    /// Returns the price rule of an instrument: least price of each band and its step, 1e-9.
+    pub fn bands(&self, inst: Inst) -> &[(i64, i64)] {
+        match (inst.option, self.stocks.get(inst.stock)) {
+            (None, Some(stock)) => &stock.bands,
+            _ => &[(0, CENT_PX)],
         }
+    }
+
+    /// Returns whether an order of an instrument may have this price.
+    pub fn is_on_step(&self, inst: Inst, px: i64) -> bool {
+        let band = self.bands(inst).iter().rev().find(|b| b.0 <= px);
+        px.rem_euclid(band.map_or(CENT_PX, |b| b.1)) == 0
+    }
+
+    /// Returns the number of an instrument's price rule.
+    pub fn rule_id(&self, inst: Inst) -> i32 {
+        match self.bands(inst) {
+            [(_, CENT_PX)] => MARKET_RULE_ID,
+            _ => OWN_RULE_ID + inst.stock as i32,
+        }
+    }
+
+    /// Returns the bands of a price rule.
+    pub fn rule(&self, id: i32) -> Option<&[(i64, i64)]> {
+        let stock = usize::try_from(id.checked_sub(OWN_RULE_ID)?).ok();
+        match (id, stock.and_then(|s| self.stocks.get(s))) {
+            (MARKET_RULE_ID, _) => Some(&[(0, CENT_PX)]),
+            (_, Some(stock)) => Some(&stock.bands),
+            _ => None,
+        }
+    }
+
+    /// Gives a stock a price rule of its own.
+    ///
+    /// # Errors
+    /// A sentence for bands that do not rise from 0, or steps that are not positive.
+    pub fn set_bands(&mut self, stock: usize, bands: Vec<(i64, i64)>) -> Result<(), String> {
+        let rise = bands.windows(2).all(|w| w[0].0 < w[1].0);
+        let begins = bands.first().is_some_and(|b| b.0 == 0);
+        if !rise || !begins || bands.len() > BAND_COUNT_MAX || bands.iter().any(|b| b.1 <= 0) {
+            return Err("bands: expected LOW:STEP, rising from 0, with positive steps".into());
+        }
+        if let Some(stock) = self.stocks.get_mut(stock) {
+            stock.bands = bands;
+        }
+        Ok(())
     }
 }
 
@@ -287,6 +337,34 @@ mod tests {
     fn universe() -> Universe {
         let symbols = [("AAPL".to_string(), 10_000_000), ("SYN1".to_string(), 10_000_000)];
         Universe::new(&symbols, 1_741_012_200_000_000_000)
+    }
+
+    #[test]
+    fn a_price_goes_by_the_step_of_its_band() {
+        let mut u = universe();
+        let (aapl, syn) = (Inst { stock: 0, option: None }, Inst { stock: 1, option: None });
+        assert_eq!((u.rule_id(aapl), u.rule(26)), (26, Some(&[(0, CENT_PX)][..])));
+        assert!(u.is_on_step(aapl, 5 * CENT_PX) && !u.is_on_step(aapl, CENT_PX / 2));
+        let bands =
+            vec![(0, CENT_PX / 100), (100 * CENT_PX, CENT_PX), (9_800 * CENT_PX, 5 * CENT_PX)];
+        u.set_bands(0, bands.clone()).unwrap();
+        assert_eq!((u.rule_id(aapl), u.rule_id(syn)), (1_000, 26));
+        assert_eq!((u.rule(1_000), u.rule(7)), (Some(&bands[..]), None));
+        assert_eq!(u.tick_px(aapl), CENT_PX / 100);
+        for (px, fits) in [
+            (99 * CENT_PX + CENT_PX / 100, true),
+            (100 * CENT_PX + CENT_PX / 100, false),
+            (9_799 * CENT_PX, true),
+            (9_800 * CENT_PX, true),
+            (9_801 * CENT_PX, false),
+            (9_805 * CENT_PX, true),
+        ] {
+            assert_eq!(u.is_on_step(aapl, px), fits, "{px}");
+        }
+        for bad in [vec![], vec![(1, 1)], vec![(0, 0)], vec![(0, 1), (0, 1)], vec![(0, 1), (-1, 1)]]
+        {
+            assert!(u.set_bands(0, bad).is_err());
+        }
     }
 
     fn named(symbol: &str, sec_type: &str) -> Contract {

@@ -8,8 +8,9 @@
 //! wait MS                                   the clock goes on
 //! place ID buy|sell QTY TYPE [PRICE [AUX]] SYMBOL [key=value]...   prices also bid-0.10, ask+1
 //! cancel ID | global-cancel | open | all-open | completed | executions REQ | positions
-//! contract REQ SYMBOL [STK|OPT|FUT] | quotes REQ SYMBOL [GENERIC,...] | snapshot REQ SYMBOL
-//! depth REQ SYMBOL ROWS | ticks REQ SYMBOL KIND | bars REQ SYMBOL | chain REQ SYMBOL
+//! contract REQ SYMBOL [STK|OPT|FUT] | rule ID | quotes REQ SYMBOL [GENERIC,...]
+//! snapshot REQ SYMBOL | depth REQ SYMBOL ROWS | ticks REQ SYMBOL KIND | bars REQ SYMBOL
+//! chain REQ SYMBOL
 //! history REQ SYMBOL DURATION SIZE          with _ for spaces
 //! account | summary REQ TAGS | pnl REQ | time | ids | data-kind N | stop ID REQ (cancel message)
 //! admin COMMAND                             a command of the admin socket
@@ -251,6 +252,7 @@ impl Player {
             "executions" => self.request(7, &ExecutionRequest { req_id, execution_filter: None }),
             "positions" => self.request(61, &Empty {}),
             "contract" => self.request(9, &ContractDataRequest { req_id, contract }),
+            "rule" => self.request(91, &MarketRuleRequest { market_rule_id: req_id }),
             "time" => self.request(49, &Empty {}),
             "ids" => self.request(8, &IdsRequest { num_ids: Some(1) }),
             "data-kind" => self.request(59, &MarketDataTypeRequest { market_data_type: req_id }),

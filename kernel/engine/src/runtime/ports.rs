@@ -92,6 +92,8 @@ pub trait Clock {
     fn now(&mut self, data: Option<RecvTs>) -> RecvTs;
     /// Returns whether the clock can be trusted since the last call.
     fn is_sound(&mut self) -> bool;
+    /// The data has ended: from now on a second is a second, however fast the data went.
+    fn data_ended(&mut self) {}
 }
 
 /// The machine's clock, moved to the time of the data: the first record is "now", and time runs
@@ -129,6 +131,11 @@ impl Clock for DataClock {
         let elapsed_ns = if self.speed.is_finite() { elapsed_ns * self.speed } else { elapsed_ns };
         self.last_now = self.last_now.max(ts.plus_ns(elapsed_ns as u64));
         self.last_now
+    }
+
+    fn data_ended(&mut self) {
+        self.anchor = self.anchor.map(|_| (self.last_now, Instant::now()));
+        self.speed = 1.0;
     }
 
     fn is_sound(&mut self) -> bool {

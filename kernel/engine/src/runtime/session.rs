@@ -451,6 +451,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
     pub fn wind_up(&mut self) -> bool {
         if !self.finishing {
             self.finishing = true;
+            self.s.clock.data_ended();
             self.control(ControlKind::Finish);
             self.finish_by = self.now.plus_ns(FINISH_NS);
         }

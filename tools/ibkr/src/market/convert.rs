@@ -169,6 +169,8 @@ impl Converter {
             Heard::DataKind { kind } => self.data_kind(at, kind),
             Heard::Halted { halted } => self.halted(at, halted),
             Heard::Shortable { level } => one.shortable = Some(level),
+            // For whoever sends orders, not for the book.
+            Heard::ShortShares { .. } => {}
             Heard::Lost => self.lose(at),
             Heard::Fresh => one.begin(),
             Heard::Alive => self.say(at, EventKind::Status, RowFlags::DERIVED),

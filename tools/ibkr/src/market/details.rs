@@ -2,6 +2,7 @@
 
 use super::hours::{self, Hours};
 use crate::contracts::{ContractError, the_stock};
+use crate::price_steps::{PriceRules, PriceSteps};
 use ibapi::client::blocking::Client;
 use ibapi::contracts::{Contract, ContractDetails};
 use ijk_core::num::E9;
@@ -19,28 +20,46 @@ pub struct Details {
     pub size_increment: Option<f64>,
     /// See `size_increment`.
     pub min_size: Option<f64>,
-    /// Numbers of the price step rules, one for each exchange.
-    pub market_rules: Vec<String>,
+    /// Price steps by band.
+    pub steps: PriceSteps,
+    /// What a person should know of it.
+    pub note: Option<String>,
 }
 
-/// Asks for the contract of a US stock; `now_ns` says which day's hours count, `extended` takes
-/// those before and after the regular session too.
+/// Asks for the contract of a US stock and its price rule; `now_ns` says which day's hours count,
+/// `extended` takes those before and after the regular session too.
 ///
 /// # Errors
 /// [`ContractError`].
 pub fn resolve(
     client: &Client,
+    rules: &mut PriceRules,
     symbol: &Symbol,
     now_ns: u64,
     extended: bool,
     deadline: Duration,
 ) -> Result<Details, ContractError> {
-    read(symbol, the_stock(client, &symbol.to_string(), "USD", deadline)?, now_ns, extended)
+    let details = the_stock(client, &symbol.to_string(), "USD", deadline)?;
+    let least = least_step(symbol, &details)?;
+    let (steps, note) = rules.of(client, &details, least);
+    let read = read(symbol, details, steps, now_ns, extended)?;
+    Ok(Details { note, ..read })
+}
+
+fn least_step(symbol: &Symbol, details: &ContractDetails) -> Result<Px, ContractError> {
+    let tick = Px::from_f64(details.min_tick).filter(|t| t.0 > 0);
+    tick.ok_or_else(|| ContractError::Rule {
+        symbol: symbol.to_string(),
+        field: "minimum tick",
+        found: details.min_tick.to_string(),
+        expected: "a positive step of 1e-9 or more",
+    })
 }
 
 fn read(
     symbol: &Symbol,
     details: ContractDetails,
+    steps: PriceSteps,
     now_ns: u64,
     extended: bool,
 ) -> Result<Details, ContractError> {
@@ -54,12 +73,10 @@ fn read(
     if id <= 0 {
         return Err(rule("contract id", id.to_string(), "a positive number"));
     }
-    let tick = Px::from_f64(details.min_tick).filter(|t| t.0 > 0);
-    let tick = tick.ok_or_else(|| {
-        rule("minimum tick", details.min_tick.to_string(), "a positive step of 1e-9 or more")
-    })?;
-    // The least step of any price; stocks above a dollar go by cents.
-    let tick = Px(tick.0.max(E9 / 100));
+    // One that every price band allows, so that no order of ours falls between two steps; stocks
+    // above a dollar go by cents.
+    let common = steps.common().0;
+    let tick = Px((E9 / 100 + common - 1) / common * common);
     let step = details.size_increment.filter(|s| s.is_finite() && *s > 0.0);
     let lot = step.map_or(1.0, f64::ceil).max(1.0);
     if lot > 1e6 {
@@ -82,6 +99,7 @@ fn read(
         instrument,
         size_increment: details.size_increment,
         min_size: details.min_size,
-        market_rules: details.market_rule_ids,
+        steps,
+        note: None,
     })
 }

@@ -9,6 +9,7 @@ use super::pulse::{Pulse, PulseTimes};
 use super::streams::Streams;
 use super::worker::{Line, Worker};
 use crate::connection::{ConnectError, Connection, GatewaySettings, connect};
+use crate::price_steps::PriceRules;
 use ijk_core::config::IbkrClock;
 use ijk_core::{
     DepthKind, EventSource, FeedError, FeedErrorKind, Instrument, MarketEvent, RepairCounts,
@@ -93,10 +94,12 @@ impl IbkrFeed {
         let mut clock = clock_for(&connection, data.clock, speed)?;
         let opened_ns = clock.now_ns();
         let mut details = Vec::with_capacity(symbols.len());
+        let mut rules = PriceRules::default();
         for symbol in symbols {
             let extended = settings.config.outside_rth;
             let deadline = settings.answer_timeout();
-            details.push(resolve(&connection.client, symbol, opened_ns, extended, deadline)?);
+            let client = &connection.client;
+            details.push(resolve(client, &mut rules, symbol, opened_ns, extended, deadline)?);
         }
         let instruments: Vec<Instrument> = details.iter().map(|d| d.instrument).collect();
         let depth_lines = if data.depth_rows == 0 { 0 } else { data.depth_lines as usize };
@@ -113,6 +116,7 @@ impl IbkrFeed {
             };
         let (ring, reader) = RingBuffer::new(RING_SLOTS);
         let monitor = Arc::new(FeedMonitor::default());
+        details.iter_mut().filter_map(|d| d.note.take()).for_each(|n| monitor.note(n));
         let times = pulse_times(settings, speed);
         let line = |(details, plan): (&Details, _)| Line {
             details: details.clone(),

@@ -90,6 +90,11 @@ pub enum Heard {
         /// The level.
         level: f64,
     },
+    /// How many shares there are to sell short.
+    ShortShares {
+        /// Their number.
+        shares: f64,
+    },
     /// Nothing heard so far is to be trusted any more.
     Lost,
     /// A new subscription begins: everything is told anew.

@@ -179,6 +179,7 @@ fn quote(tick: &TickTypes, every_trade: bool, every_quote: bool, hear: &mut dyn 
         TickTypes::Size(s) => match s.tick_type {
             TickType::BidSize if !every_quote => hear(Heard::TouchQty { bid: true, qty: s.size }),
             TickType::AskSize if !every_quote => hear(Heard::TouchQty { bid: false, qty: s.size }),
+            TickType::ShortableShares => hear(Heard::ShortShares { shares: s.size }),
             TickType::LastSize if !every_trade => hear(Heard::LastQty { qty: s.size }),
             TickType::DelayedBidSize | TickType::DelayedAskSize | TickType::DelayedLastSize => {
                 hear(Heard::DataKind { kind: 3 });

@@ -131,6 +131,13 @@ impl Worker {
             self.monitor.note(format!("the capture ends: {e}"));
             self.capture = None;
         }
+        let (shorts, con_id) = (&self.settings.shorts, self.lines[at].details.contract.contract_id);
+        match heard {
+            Heard::Shortable { level } => shorts.set_level(con_id, level),
+            Heard::ShortShares { shares } => shorts.set_shares(con_id, shares),
+            Heard::Lost => shorts.forget(con_id),
+            _ => {}
+        }
         let follow = self.converter.on(&input);
         if heard == Heard::Settle {
             self.flush();

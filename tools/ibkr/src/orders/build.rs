@@ -7,6 +7,10 @@ use ibapi::orders::{Action, Order, TimeInForce as IbTif};
 use ijk_core::num::E9;
 use ijk_core::{NewOrder, OrderType, Side, TimeInForce};
 
+/// Reason of a short sale that did not leave for want of located shares: our own, beside the
+/// broker's 404.
+pub const REASON_NOT_LOCATED: u16 = 10_404;
+
 /// Why an order was not sent. `code` is the reason of its reject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -14,7 +18,7 @@ pub enum Refusal {
     #[error("no contract for the instrument")]
     Contract,
     /// The price is not on the contract's grid, or not positive.
-    #[error("the limit price is not on the contract's price grid")]
+    #[error("the limit price is not on the step of its price band")]
     Tick,
     /// Not a whole number of shares.
     #[error("the quantity is not a whole number of shares")]
@@ -23,6 +27,10 @@ pub enum Refusal {
     /// of it there.
     #[error("only limit orders rest until cancelled")]
     Kind,
+    /// A short sale of shares that nobody has at hand to lend: the broker would hold it (404) or
+    /// refuse it (201).
+    #[error("a short sale without located shares")]
+    NotLocated,
 }
 
 impl Refusal {
@@ -33,6 +41,7 @@ impl Refusal {
             Refusal::Tick => 110,
             Refusal::Size => 10_243,
             Refusal::Kind => 321,
+            Refusal::NotLocated => REASON_NOT_LOCATED,
         }
     }
 }
@@ -54,7 +63,7 @@ pub fn build(
         return Err(Refusal::Size);
     }
     let is_limit = order.order_type == OrderType::Limit;
-    if is_limit && (order.px.0 <= 0 || order.px.0 % listed.min_tick.0 != 0) {
+    if is_limit && !listed.steps.allow(order.px) {
         return Err(Refusal::Tick);
     }
     if !is_limit && order.tif == TimeInForce::Gtc {
@@ -90,7 +99,7 @@ mod tests {
         Listed {
             contract: ibapi::contracts::Contract::stock("A").build(),
             con_id: 1,
-            min_tick: Px(E9 / 100),
+            steps: crate::price_steps::PriceSteps::single(Px(E9 / 100)),
             qty_unit_e9: E9,
             symbol: "A".to_string(),
         }

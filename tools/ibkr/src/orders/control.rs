@@ -183,6 +183,7 @@ impl Control {
         };
         let mut items = self.shared.with(|ledger| {
             ledger.absorb(&answers);
+            ledger.settle_positions(&answers);
             ledger.list(id, &answers)
         });
         let end = SnapshotItem {

@@ -45,6 +45,10 @@ pub struct Ledger {
     doubtful: bool,
     /// Executions whose price was not believed.
     disbelieved: BTreeMap<String, f64>,
+    /// Sum of the executions of an instrument, by the day's reports.
+    pub(super) traded: BTreeMap<InstrumentId, i64>,
+    /// Position of an instrument before all of them.
+    pub(super) opened: BTreeMap<InstrumentId, i64>,
     /// Messages that nobody could place; for people.
     pub(super) odd: u64,
 }
@@ -65,6 +69,8 @@ impl Ledger {
             out: Vec::new(),
             doubtful: false,
             disbelieved: BTreeMap::new(),
+            traded: BTreeMap::new(),
+            opened: BTreeMap::new(),
             odd: 0,
         }
     }
@@ -286,10 +292,13 @@ impl Ledger {
             .or_insert_with(|| Row::new(exec.key, instrument, exec.side, exec.qty));
         row.know(e.client_id, e.order_id, e.perm_id);
         row.acked |= row.key.ours().is_some();
+        let traded = self.traded.entry(instrument).or_default();
         if let Some(old) = &before {
             row.filled -= old.qty;
+            *traded -= old.side.sign() * old.qty;
         }
         row.filled += exec.qty;
+        *traded += exec.side.sign() * exec.qty;
         row.total = row.total.max(row.filled);
         let row = row.clone();
         match before {

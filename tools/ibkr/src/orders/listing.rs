@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::row::{Key, Row};
-use crate::identity::to_qty;
+use crate::identity::{exec_version, to_qty};
 use ibapi::accounts::Position;
 use ibapi::orders::{CommissionReport, ExecutionData, OrderData, OrderStatus, OrderStatusKind};
 use ijk_core::{
@@ -37,7 +37,11 @@ impl Ledger {
         for data in answers.open.iter().chain(done) {
             let _ = self.learn(data);
         }
-        for e in &answers.executions {
+        // A report before the correction of it, however they are listed: it says at what price an
+        // earlier run booked it.
+        let mut executions: Vec<_> = answers.executions.iter().collect();
+        executions.sort_by_key(|e| exec_version(&e.execution.execution_id).1);
+        for e in executions {
             self.on_execution(e.contract.contract_id, &e.execution, true);
         }
         answers.commissions.iter().for_each(|c| self.on_commission(c));
@@ -65,7 +69,11 @@ impl Ledger {
             let Some(key) = self.learn(data) else { continue };
             let filled = answers.statuses.iter().rev().find(|s| is_same(s, data));
             let filled = filled.map_or(0.0, |s| s.filled);
-            self.put(&mut orders, request_id, key, data.order.total_quantity, filled, None);
+            // Refused, and still listed until somebody cancels it: it does not work.
+            let refused = data.order_state.status == OrderStatusKind::Inactive
+                && self.rows.get(&key).is_some_and(|r| r.ended);
+            let end = refused.then_some(VenueOrderStatus::Rejected);
+            self.put(&mut orders, request_id, key, data.order.total_quantity, filled, end);
         }
         for data in answers.completed.as_deref().unwrap_or(&[]) {
             let Some(key) = self.learn(data) else { continue };

@@ -14,6 +14,7 @@ mod control;
 pub mod ledger;
 mod link;
 pub mod listing;
+mod position;
 pub mod row;
 pub mod shared;
 mod tx;

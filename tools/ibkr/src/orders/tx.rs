@@ -1,12 +1,13 @@
 //! The sending thread: orders in turn, cancels before them, questions after the orders that were
 //! decided before.
 
-use super::build::build;
+use super::build::{Refusal, build};
 use super::shared::Shared;
 use crate::bucket::Weight;
 use crate::connection::GatewaySettings;
 use crate::contracts::ContractTable;
-use ijk_core::{CancelOrder, NewOrder, SnapshotRequest};
+use crate::identity::to_shares;
+use ijk_core::{CancelOrder, NewOrder, Side, SnapshotRequest};
 use rtrb::Consumer;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -127,7 +128,12 @@ impl Sending {
     fn submit(&self, order: &NewOrder) {
         let listed = self.contracts.get(order.instrument);
         let outside_rth = self.settings.config.outside_rth;
-        let built = match build(order, listed, &self.account, outside_rth) {
+        let built = build(order, listed, &self.account, outside_rth);
+        let built = match built {
+            Ok(_) if self.lacks_shares(order) => Err(Refusal::NotLocated),
+            built => built,
+        };
+        let built = match built {
             Ok(built) => built,
             Err(refusal) => {
                 return self.shared.with(|ledger| ledger.refuse(order, refusal.code()));
@@ -148,6 +154,17 @@ impl Sending {
             // Bytes may have left: only the broker knows.
             Err(e) => self.shared.set_error(&format!("an order may not have left: {e}")),
         }
+    }
+
+    /// Returns whether an order sells short what cannot be borrowed at once, as far as is known.
+    fn lacks_shares(&self, order: &NewOrder) -> bool {
+        let Some(listed) = self.contracts.get(order.instrument) else { return false };
+        let shares = to_shares(order.qty, listed.qty_unit_e9);
+        let there = match self.settings.shorts.has(listed.con_id, shares) {
+            Some(there) => there,
+            None => !self.settings.config.require_located,
+        };
+        !there && order.side == Side::Ask && self.shared.with(|ledger| ledger.is_short_sale(order))
     }
 
     fn cancel(&self, cancel: CancelOrder) {

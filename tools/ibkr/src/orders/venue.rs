@@ -75,6 +75,7 @@ impl IbkrVenue {
         let connection = connect(settings, settings.config.client_id)?;
         let deadline = settings.answer_timeout();
         let table = ContractTable::resolve(&connection.client, instruments, deadline)?;
+        table.notes().iter().for_each(|text| note(text));
         let contracts = Arc::new(table);
         let account = connection.account.clone();
         let server_version = connection.client.server_version();

@@ -118,6 +118,14 @@ fn not_subscribed_354_and_10168_leave_the_instrument_alone_for_good() {
 }
 
 #[test]
+fn data_refused_10186_prices_nothing() {
+    let mut rig = quotes(&["data deny 10186"], &["AAPL"]);
+    rig.until("the refusal", |r| r.noted("10186"));
+    rig.for_ms(1_000);
+    assert!(!rig.books[0].is_priced() && rig.books[0].quotes == 0);
+}
+
+#[test]
 fn competing_10197_blocks_and_asks_slowly() {
     let mut rig = quotes(&[], &["AAPL"]);
     rig.until_priced(0);

@@ -6,3 +6,5 @@ mod faults;
 mod link;
 mod plain;
 mod rig;
+mod rules;
+mod shelved;

@@ -34,7 +34,7 @@ impl Told {
 pub struct Rig {
     pub server: Server,
     pub venue: Option<IbkrVenue>,
-    settings: GatewaySettings,
+    pub settings: GatewaySettings,
     pub reports: Vec<VenueReport>,
     pub links: Vec<LinkKind>,
     pub items: Vec<SnapshotItem>,

@@ -4,6 +4,8 @@ use crate::cli::IbCodeArgs;
 use crate::exit::{self, Exit};
 use crate::print::{print_json, print_text};
 use ijk_ibkr::CodeInfo;
+use ijk_ibkr::orders::build::REASON_NOT_LOCATED;
+use ijk_ibkr::orders::ledger::REASON_NUMBER_TAKEN;
 use serde_json::{Value, json};
 
 /// Prints one code, or all of them.
@@ -11,6 +13,13 @@ use serde_json::{Value, json};
 /// # Errors
 /// 1 for a code that the table does not hold.
 pub fn run(args: &IbCodeArgs) -> Result<(), Exit> {
+    if let Some((code, meaning)) = args.code.and_then(own) {
+        match args.json {
+            true => print_json(&json!({ "codes": [{ "code": code, "meaning": meaning }] })),
+            false => print_text(&format!("{code:>6} ours: {meaning}\n")),
+        }
+        return Ok(());
+    }
     let rows: Vec<&CodeInfo> = match args.code {
         None => ijk_ibkr::codes::all().iter().collect(),
         Some(code) => match ijk_ibkr::describe(code) {
@@ -39,6 +48,15 @@ pub fn run(args: &IbCodeArgs) -> Result<(), Exit> {
         }
     }
     Ok(())
+}
+
+/// Reasons that the adapter gives and no gateway does.
+fn own(code: i32) -> Option<(i32, &'static str)> {
+    let reasons = [
+        (REASON_NUMBER_TAKEN, "the order's number was taken (103), and no list shows it"),
+        (REASON_NOT_LOCATED, "a short sale without shares at hand did not leave"),
+    ];
+    reasons.into_iter().map(|(c, text)| (i32::from(c), text)).find(|(c, _)| *c == code)
 }
 
 fn as_json(r: &CodeInfo) -> Value {

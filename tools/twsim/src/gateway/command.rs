@@ -20,7 +20,7 @@ next-id N|auto                           the next valid id told
 order KEY[=VALUE]...                     what goes wrong with the next order
 cancel ORDER_ID CLIENT [REASON]          the broker cancels an order
 hang WHAT | answer WHAT                  positions, executions, completed, open, account,
-                                         contracts, history, options: no answer; answers again
+                                         contracts, rules, history, options: no answer
 data deny CODE | data kind 1..4 | data ok    what new streams get
 data dead | data stop SYMBOL | data go       no data, with no word about it
 data compete | data bust                 10197 ends every stream; 10225 every bar stream
@@ -29,6 +29,7 @@ depth reset|halt                         317; 316
 halt SYMBOL | resume SYMBOL              trading halts
 session open|closed|auto                 regular hours
 shortable SYMBOL 1|2|3                   none, to be located, many
+price-rule SYMBOL LOW:STEP...            price steps by band, dollars, rising from 0
 limit messages|lines|depth|ticks N       numbers of clients; 0 none
 read-only on|off                         orders are refused
 frame ID HEX                             raw bytes as a frame
@@ -96,6 +97,7 @@ impl Gateway {
                 self.data_command(first, words)?;
             }
             "limit" => self.limit_command(words)?,
+            "price-rule" => self.price_rule_command(words)?,
             "advance" => {
                 let ms: u64 = number(words.next(), "milliseconds")?;
                 self.advance(self.now_ns.saturating_add(conn::ms(ms.min(86_400_000))));

@@ -1,7 +1,8 @@
 //! Contract details, symbols, price rules, exchanges.
 
 use super::{ConnId, Gateway};
-use crate::contracts::{EXCHANGES, Inst, MARKET_RULE_ID};
+use crate::contracts::{EXCHANGES, Inst};
+use crate::num::price_f64;
 use crate::proto::*;
 
 impl Gateway {
@@ -43,7 +44,11 @@ impl Gateway {
     }
 
     pub(super) fn market_rule(&mut self, conn: ConnId, r: &MarketRuleRequest) {
-        if r.market_rule_id != Some(MARKET_RULE_ID) {
+        if self.faults.hangs("rules") {
+            return;
+        }
+        let id = r.market_rule_id.unwrap_or(0);
+        let Some(bands) = self.universe.rule(id) else {
             self.error(
                 conn,
                 -1,
@@ -51,11 +56,33 @@ impl Gateway {
                 "Error validating request.-'cN' : cause - Market rule is not known",
             );
             return;
-        }
-        let increment = PriceIncrement { low_edge: Some(0.0), increment: Some(0.01) };
-        let message =
-            MarketRule { market_rule_id: Some(MARKET_RULE_ID), price_increments: vec![increment] };
+        };
+        let band = |&(low, step): &(i64, i64)| PriceIncrement {
+            low_edge: Some(price_f64(low)),
+            increment: Some(price_f64(step)),
+        };
+        let price_increments = bands.iter().map(band).collect();
+        let message = MarketRule { market_rule_id: Some(id), price_increments };
         self.send(conn, 93, &message);
+    }
+
+    /// `price-rule SYMBOL LOW:STEP...`, dollars.
+    pub(super) fn price_rule_command<'a>(
+        &mut self,
+        mut words: impl Iterator<Item = &'a str>,
+    ) -> Result<(), String> {
+        let stock = self.stock_named(words.next().unwrap_or(""))?;
+        let dollars = |word: &str| {
+            let number = word.parse::<f64>().ok().filter(|n| (0.0..=1e6).contains(n));
+            number.map(|n| (n * 1e9).round() as i64)
+        };
+        let band = |word: &str| {
+            let (low, step) = word.split_once(':')?;
+            Some((dollars(low)?, dollars(step)?))
+        };
+        let bands: Option<Vec<_>> = words.map(band).collect();
+        let bands = bands.ok_or("bands: expected LOW:STEP in dollars, at most 1e6")?;
+        self.universe.set_bands(stock, bands)
     }
 
     pub(super) fn smart_components(&mut self, conn: ConnId, r: &SmartComponentsRequest) {

@@ -16,10 +16,7 @@ const CLOSED_RETRY_MS: u64 = 60_000;
 impl Gateway {
     pub(super) fn order_arrives(&mut self, perm: i64) {
         let Some(order) = self.orders.get(perm) else { return };
-        if order.status.is_final()
-            || order.status == Status::PendingCancel
-            || !order.why_held.is_empty()
-        {
+        if !order.status.can_arrive() || !order.why_held.is_empty() {
             return;
         }
         if self.faults.link_down {

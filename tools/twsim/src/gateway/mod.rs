@@ -6,6 +6,7 @@
 //! same calls: same bytes.
 
 mod accounts;
+mod aside;
 mod bars;
 mod command;
 pub mod conn;
@@ -59,6 +60,10 @@ enum Timer {
     Acknowledge(i64),
     /// Shares to borrow were found.
     Located(i64),
+    /// An order is put aside.
+    PutAside(i64),
+    /// An order put aside comes back to life.
+    Revive(i64),
     /// A cancel reaches the exchange.
     CancelArrives(i64),
     /// A good-till-date order ends.
@@ -238,6 +243,8 @@ impl Gateway {
             Timer::Arrive(perm) => self.order_arrives(perm),
             Timer::Acknowledge(perm) => self.acknowledge(perm),
             Timer::Located(perm) => self.located(perm),
+            Timer::PutAside(perm) => self.put_aside(perm),
+            Timer::Revive(perm) => self.revive(perm),
             Timer::CancelArrives(perm) => self.cancel_arrives(perm),
             Timer::Expire(perm) => self.end_order(perm, "Expired"),
             Timer::Commission(exec) => self.tell_commission(exec),

@@ -31,6 +31,10 @@ impl Gateway {
         let contract = r.contract.unwrap_or_default();
         let Some(inst) = self.one_instrument(conn, order_id, &contract) else { return };
         let checked = Terms::read(&spec).and_then(|t| self.check_terms(inst, t));
+        let checked = match spec.what_if {
+            Some(true) => checked.and_then(|t| self.check_shares(inst, t)),
+            _ => checked,
+        };
         let terms = match checked {
             Ok(terms) => terms,
             Err((code, text)) => {
@@ -42,7 +46,8 @@ impl Gateway {
             self.analyze(conn, order_id, inst, &terms, spec);
             return;
         }
-        let faults = self.faults.next_order.take().unwrap_or_default();
+        let mut faults = self.faults.next_order.take().unwrap_or_default();
+        self.borrow_for(inst, &terms, &mut faults);
         if self.faulted_on_arrival(conn, order_id, &faults) {
             return;
         }
@@ -86,7 +91,7 @@ impl Gateway {
         if f.drop_before {
             self.cut(conn);
         }
-        if let Some(code) = f.reject {
+        if let Some(code) = f.reject.filter(|_| !f.is_refused_after()) {
             let reason = f.text.clone().unwrap_or_else(|| "Simulated rejection".into());
             let text = match code {
                 201 => format!("Order rejected - reason:{reason}"),
@@ -96,13 +101,12 @@ impl Gateway {
             message.advanced_order_reject_json = f.json.clone();
             self.send(conn, 4, &message);
         }
-        f.drop_before || f.swallow || f.reject.is_some()
+        f.drop_before || f.swallow || (f.reject.is_some() && !f.is_refused_after())
     }
 
     /// Checks what only the market and the account can say.
     fn check_terms(&self, inst: Inst, terms: Terms) -> Result<Terms, Refusal> {
-        let tick = self.universe.tick_px(inst);
-        let off_tick = |px: Option<i64>| px.is_some_and(|px| px.rem_euclid(tick) != 0);
+        let off_tick = |px: Option<i64>| px.is_some_and(|px| !self.universe.is_on_step(inst, px));
         let trails = matches!(terms.kind, OrderType::Trail | OrderType::TrailLimit);
         if off_tick(terms.limit_px.filter(|_| !trails)) || off_tick(terms.aux_px) {
             return Err((110, codes::text(110).into()));
@@ -115,11 +119,6 @@ impl Gateway {
             return Err((201, "Order rejected - reason:The simulator keeps no more orders".into()));
         }
         let position = self.account.position(inst).shares;
-        let sells_short = !terms.buy && position.0 < terms.total.0;
-        if sells_short && inst.option.is_none() && self.faults.shortable(inst.stock) <= 1.5 {
-            let text = "Order rejected - reason:The contract is not available for short sale.";
-            return Err((201, text.into()));
-        }
         let px = terms.limit_px.filter(|_| !trails).or(self.market.stocks()[inst.stock].mark_px());
         let price = if inst.option.is_some() {
             price_f64(self.quote(inst).ask_px)
@@ -198,13 +197,19 @@ impl Gateway {
         if let Some(ns) = until_ns {
             self.timer(ns.max(self.now_ns), Timer::Expire(perm));
         }
+        if let Some(ms) = faults.inactive_ms {
+            if ms == 0 {
+                return self.put_aside(perm);
+            }
+            self.timer_in(ms, Timer::PutAside(perm));
+        }
         if faults.hold_ms.is_none() {
             self.timer_in(self.config.order_delay_ms, Timer::Arrive(perm));
         }
     }
 
     pub(super) fn located(&mut self, perm: i64) {
-        if let Some(order) = self.orders.get_mut(perm).filter(|o| !o.status.is_final()) {
+        if let Some(order) = self.orders.get_mut(perm).filter(|o| o.status.can_arrive()) {
             order.why_held = "";
             self.timer_in(self.config.order_delay_ms, Timer::Arrive(perm));
         }
@@ -217,7 +222,10 @@ impl Gateway {
             self.error_code(conn, order_id, code);
             return;
         }
-        let terms = match Terms::read(&spec).and_then(|t| self.check_terms(order.inst, t)) {
+        let terms = match Terms::read(&spec)
+            .and_then(|t| self.check_terms(order.inst, t))
+            .and_then(|t| self.check_shares(order.inst, t))
+        {
             Ok(terms) => terms,
             Err((code, text)) => return self.error(conn, order_id, code, &text),
         };

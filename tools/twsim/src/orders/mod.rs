@@ -27,7 +27,8 @@ pub enum Status {
     Cancelled,
     /// Filled in full.
     Filled,
-    /// Rejected or put aside.
+    /// Put aside: refused after it was received, or waiting for somebody. It does not work, is
+    /// still listed as open, and may come back to life.
     Inactive,
 }
 
@@ -47,7 +48,12 @@ impl Status {
 
     /// Returns whether nothing more can happen to the order.
     pub fn is_final(self) -> bool {
-        matches!(self, Status::Cancelled | Status::Filled | Status::Inactive)
+        matches!(self, Status::Cancelled | Status::Filled)
+    }
+
+    /// Returns whether an order in this state may go on its way to the exchange.
+    pub fn can_arrive(self) -> bool {
+        !self.is_final() && !matches!(self, Status::PendingCancel | Status::Inactive)
     }
 }
 

@@ -15,6 +15,11 @@ pub struct OrderFaults {
     pub warn_after: Vec<i32>,
     /// Held for shares to borrow for so many milliseconds, with code 404 first.
     pub hold_ms: Option<u64>,
+    /// Put aside (status Inactive) so many milliseconds after the first word about it; with
+    /// `reject` its code is told then.
+    pub inactive_ms: Option<u64>,
+    /// Milliseconds until an order put aside comes back to life.
+    pub revive_ms: Option<u64>,
     /// No status is ever told.
     pub no_status: bool,
     /// No open-order message is ever told.
@@ -69,6 +74,11 @@ impl OrderFaults {
         Ok(f)
     }
 
+    /// Returns whether it is refused only after it was received: put aside, with a code.
+    pub fn is_refused_after(&self) -> bool {
+        self.inactive_ms.is_some()
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let number = || -> Result<u64, String> {
             value.parse().map_err(|_| format!("'{key}' takes a whole number, not '{value}'"))
@@ -82,6 +92,8 @@ impl OrderFaults {
             "warn-before" => self.warn_before.push(code()?),
             "warn-after" => self.warn_after.push(code()?),
             "hold" => self.hold_ms = Some(number()?),
+            "inactive" => self.inactive_ms = Some(number()?),
+            "revive" => self.revive_ms = Some(number()?),
             "no-status" => self.no_status = true,
             "no-open-order" => self.no_open_order = true,
             "repeat" => self.repeat = number()?.min(100) as u32,
@@ -113,8 +125,8 @@ impl OrderFaults {
 
 /// The words there are.
 pub const KEYS: &str = "reject=CODE text=A_TEXT json=JSON warn-before=CODE warn-after=CODE hold=MS \
-                        no-status no-open-order repeat=N exec-first commission=MS|never \
-                        correct=MS pieces=N ack=MS|never swallow drop=before|after \
+                        inactive=MS revive=MS no-status no-open-order repeat=N exec-first \
+                        commission=MS|never correct=MS pieces=N ack=MS|never swallow drop=before|after \
                         cancel=CODE|fills|ignored modify=CODE|twins park fill-at=PRICE";
 
 #[cfg(test)]

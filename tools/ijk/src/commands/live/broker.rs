@@ -2,9 +2,9 @@
 
 use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
+use crate::gateway;
 use crate::header::Header;
-use ijk_ibkr::connection::{ConnectError, GatewaySettings, Money};
-use ijk_ibkr::contracts::ContractError;
+use ijk_ibkr::connection::GatewaySettings;
 use ijk_ibkr::dead_man::{GOODBYE, READY};
 use ijk_ibkr::orders::{IbkrVenue, StartError};
 use std::io::{BufRead, BufReader, Write};
@@ -13,33 +13,30 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-/// Connects to the gateway of the settings and finds the run's contracts.
+/// Connects to the gateway and finds the run's contracts.
 ///
 /// # Errors
 /// Exit code 2 where the settings do not fit the gateway, 5 where it does not answer.
-pub(super) fn start(header: &Header, money: Money) -> Result<IbkrVenue, Exit> {
-    let config = &header.config.venue;
-    let handed = Credentials::load()?;
-    let ibkr = handed.over(&config.ibkr)?;
-    let settings = GatewaySettings::new(&ibkr, money, config.heartbeat_ms);
+pub(super) fn start(header: &Header, settings: &GatewaySettings) -> Result<IbkrVenue, Exit> {
     let note = Arc::new(|text: &str| tracing::warn!("{text}"));
-    let venue = IbkrVenue::start(&settings, &header.instruments, note).map_err(|e| judge(&e))?;
-    let account = match handed.account {
+    let venue = IbkrVenue::start(settings, &header.instruments, note).map_err(|e| judge(&e))?;
+    let account = match Credentials::load()?.account {
         Some(_) => "of the credential",
         None => venue.account(),
     };
-    let (host, port, version) = (&ibkr.host, ibkr.port, venue.server_version());
+    let (host, port) = (&settings.config.host, settings.config.port);
+    let version = venue.server_version();
     tracing::warn!("account {account} at {host}:{port}, protocol {version}");
     Ok(venue)
 }
 
 fn judge(error: &StartError) -> Exit {
-    let lasting = match error {
-        StartError::Connect(e) => e.is_lasting() || matches!(e, ConnectError::Address { .. }),
-        StartError::Contract(e) => !matches!(e, ContractError::NoAnswer { .. }),
-        StartError::Thread(_) => false,
+    let code = match error {
+        StartError::Connect(e) => gateway::code_of_connection(e),
+        StartError::Contract(e) => gateway::code_of_contract(e),
+        StartError::Thread(_) => exit::VENUE,
     };
-    Exit::new(if lasting { exit::USAGE } else { exit::VENUE }, error)
+    Exit::new(code, error)
 }
 
 /// The process that cancels everything when this one dies. Dropped without a goodbye it acts.

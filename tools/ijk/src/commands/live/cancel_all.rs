@@ -2,9 +2,10 @@
 //! order truth cancel everything of ours, and ends when the venue's account shows nothing.
 
 use super::trade::{start_journal, take_over};
-use super::{Account, VenueSpec, broker, gateway, parse_venue};
+use super::{Account, VenueSpec, broker, link_gateway, parse_venue};
 use crate::cli::CancelAllArgs;
 use crate::exit::{self, Exit};
+use crate::gateway;
 use crate::header::Header;
 use crate::print::{print_json, print_text};
 use crate::recover;
@@ -54,10 +55,11 @@ pub fn run(args: &CancelAllArgs) -> Result<(), Exit> {
     let done = match spec {
         VenueSpec::Sim => return Err(Exit::usage(nothing)),
         VenueSpec::Link(address) => {
-            sweep(&header, &dir, gateway(&header, address)?, carry, account)?
+            sweep(&header, &dir, link_gateway(&header, address)?, carry, account)?
         }
-        VenueSpec::Broker(money) => {
-            sweep(&header, &dir, broker::start(&header, money)?, carry, account)?
+        VenueSpec::Broker => {
+            let settings = gateway::settings(&header.config, &header.venue)?;
+            sweep(&header, &dir, broker::start(&header, &settings)?, carry, account)?
         }
     };
     conclude(&dir, &done, args.json)

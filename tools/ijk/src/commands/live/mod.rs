@@ -13,13 +13,13 @@ use crate::header::{DataId, FORMAT, Header};
 use crate::live_feed::LiveFeed;
 use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::state_dir::{STATE, StateDir};
-use crate::{feeds, parents, recover, settings, system, weights};
+use crate::{feeds, gateway, parents, recover, settings, system, weights};
 use ijk_core::{CarryItem, Config, EventSource, Instrument};
 use ijk_data::spec::FeedSpec;
 use ijk_engine::decision::recovery::nothing_to_carry;
 use ijk_engine::runtime::hash::hash_file;
 use ijk_engine::runtime::socket::{LinkAddress, SocketOptions, SocketTransport};
-use ijk_ibkr::connection::Money;
+use ijk_ibkr::connection::GatewaySettings;
 use ijk_ibkr::orders::IbkrVenue;
 use ijk_venue::SimExchange;
 use ijk_venue::link::{LinkSettings, LinkVenue};
@@ -34,7 +34,7 @@ enum VenueSpec {
     /// A gateway process behind the link protocol.
     Link(LinkAddress),
     /// Interactive Brokers.
-    Broker(Money),
+    Broker,
 }
 
 /// Runs a trading day.
@@ -72,7 +72,8 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     if encoder.is_none() && args.parents.is_none() {
         return Err(Exit::usage("--weights none trades nothing without --parents FILE.csv"));
     }
-    let mut source = open_source(&specs, &config, &args.venue, speed)?;
+    let shared = gateway::settings(&config, &args.venue)?;
+    let mut source = open_source(&specs, &config, &args.venue, &shared, speed)?;
     calibration.map_or(Ok(()), |c| c.check(external, &mut source))?;
     let (mut parents, parents_id) = match &args.parents {
         Some(path) => (
@@ -103,7 +104,7 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     let root = args.out.clone().unwrap_or_else(|| default_root(seed));
     // A broker that cannot be reached leaves no run behind.
     let broker = match venue {
-        VenueSpec::Broker(money) => Some(broker::start(&header, money)?),
+        VenueSpec::Broker => Some(broker::start(&header, &shared)?),
         VenueSpec::Sim | VenueSpec::Link(_) => None,
     };
     let dir = RunDir::create(&root, args.force)?;
@@ -118,10 +119,11 @@ fn open_source(
     specs: &[FeedSpec],
     config: &Config,
     venue: &str,
+    shared: &GatewaySettings,
     speed: f64,
 ) -> Result<feeds::Feeds, Exit> {
     let is_live = specs.iter().any(feeds::is_live);
-    let live = is_live.then(|| LiveFeed::new(config, venue, speed)).transpose()?;
+    let live = is_live.then(|| LiveFeed::new(config, shared, speed)).transpose()?;
     let seed = config.run.seed;
     let mut source = feeds::open_with(specs, seed, &config.instrument, live.as_ref())?;
     if is_live || venue != "sim" {
@@ -142,7 +144,9 @@ fn trade(
     let header = plan.header;
     let Some(broker) = broker else {
         return match venue {
-            VenueSpec::Link(address) => plan.trade(gateway(header, address)?, source, dir, args),
+            VenueSpec::Link(address) => {
+                plan.trade(link_gateway(header, address)?, source, dir, args)
+            }
             _ => plan.trade(simulated_exchange(header)?, source, dir, args),
         };
     };
@@ -173,8 +177,7 @@ fn parse_venue(venue: &str) -> Result<VenueSpec, Exit> {
     }
     match venue {
         "sim" => Ok(VenueSpec::Sim),
-        "ibkr-paper" => Ok(VenueSpec::Broker(Money::Paper)),
-        "ibkr-live" => Ok(VenueSpec::Broker(Money::Live)),
+        "ibkr-paper" | "ibkr-live" => Ok(VenueSpec::Broker),
         other => Err(Exit::usage(format!(
             "venue '{other}': expected sim, link:HOST:PORT, link:unix:PATH, link, ibkr-paper or \
              ibkr-live"
@@ -199,7 +202,7 @@ impl Account {
     }
 }
 
-fn gateway(header: &Header, address: LinkAddress) -> Result<LinkVenue<SocketTransport>, Exit> {
+fn link_gateway(header: &Header, address: LinkAddress) -> Result<LinkVenue<SocketTransport>, Exit> {
     let transport = SocketTransport::start(address, SocketOptions::default())
         .map_err(|e| Exit::new(exit::VENUE, format!("the link: {e}")))?;
     let credentials = Credentials::load()?;
