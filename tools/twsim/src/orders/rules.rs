@@ -126,8 +126,9 @@ impl OrderFaults {
 /// The words there are.
 pub const KEYS: &str = "reject=CODE text=A_TEXT json=JSON warn-before=CODE warn-after=CODE hold=MS \
                         inactive=MS revive=MS no-status no-open-order repeat=N exec-first \
-                        commission=MS|never correct=MS pieces=N ack=MS|never swallow drop=before|after \
-                        cancel=CODE|fills|ignored modify=CODE|twins park fill-at=PRICE";
+                        commission=MS|never correct=MS pieces=N ack=MS|never swallow \
+                        drop=before|after cancel=CODE|fills|ignored modify=CODE|twins park \
+                        fill-at=PRICE";
 
 #[cfg(test)]
 mod tests {
