@@ -103,10 +103,8 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     };
     let root = args.out.clone().unwrap_or_else(|| default_root(seed));
     // A broker that cannot be reached leaves no run behind.
-    let broker = match venue {
-        VenueSpec::Broker => Some(broker::start(&header, &shared)?),
-        VenueSpec::Sim | VenueSpec::Link(_) => None,
-    };
+    let broker = matches!(venue, VenueSpec::Broker).then(|| broker::start(&header, &shared));
+    let broker = broker.transpose()?;
     let dir = RunDir::create(&root, args.force)?;
     let plan = Plan { header: &header, parents, carry, speed, account };
     let outcome = trade(plan, venue, broker, source, &dir, args)?;
