@@ -35,7 +35,7 @@ pub(crate) struct OrderArena {
 
 impl OrderArena {
     pub(crate) fn new(order_count_max: usize) -> OrderArena {
-        let count = order_count_max.clamp(1, NIL as usize - 1);
+        let count = order_count_max.clamp(1, IdMap::COUNT_MAX);
         OrderArena {
             slots: vec![UNUSED; count].into_boxed_slice(),
             by_id: IdMap::new(count),
@@ -53,7 +53,7 @@ impl OrderArena {
     /// Returns the index of order `id`.
     #[inline]
     pub(crate) fn find(&self, id: u64) -> Option<u32> {
-        self.by_id.get(id)
+        self.by_id.get(id, |index| self.slots[index as usize].id == id)
     }
 
     /// Stores an order whose id is not there yet; `None` when full.
@@ -77,7 +77,7 @@ impl OrderArena {
     /// Forgets an order; its links are the caller's business.
     pub(crate) fn free(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
-        self.by_id.remove(slot.id);
+        self.by_id.remove(slot.id, index);
         slot.next = self.free;
         self.free = index;
         self.len -= 1;
