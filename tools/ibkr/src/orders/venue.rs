@@ -45,8 +45,8 @@ pub enum StartError {
 /// Orders, executions and the account at Interactive Brokers.
 ///
 /// As with every outside venue nothing tells when it speaks: poll again and again. A new order
-/// while the link is down is answered by an [`ReportKind::Absent`] report; cancels and questions
-/// are dropped then. The kernel thread never waits and never takes a lock.
+/// while the link is down is answered by an [`ijk_core::ReportKind::Absent`] report; cancels and
+/// questions are dropped then. The kernel thread never waits and never takes a lock.
 pub struct IbkrVenue {
     commands: Producer<Command>,
     messages: Consumer<VenueMessage>,
