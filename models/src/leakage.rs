@@ -81,6 +81,15 @@ pub struct Skills {
     pub log_loss: SeedMean,
 }
 
+impl Skills {
+    /// Returns whether there is skill: a mean IC above zero or a mean log loss below zero beyond
+    /// chance, one in twenty for all horizons and both scores together (Bonferroni).
+    pub fn any(&self) -> bool {
+        let level = 0.05 / (2 * HORIZON_COUNT) as f64;
+        self.ic.above_zero(level) || self.log_loss.negated().above_zero(level)
+    }
+}
+
 /// The check at one horizon.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LeakageAt {
@@ -106,18 +115,15 @@ pub struct Leakage {
 }
 
 impl Leakage {
-    /// Returns the horizons, in tokens, at which shuffled labels gave skill: a mean IC above
-    /// zero or a mean log loss below zero beyond chance, one in twenty for all horizons and both
-    /// scores together (Bonferroni).
+    /// Returns the horizons, in tokens, at which shuffled labels gave skill, see [`Skills::any`].
     pub fn found(&self) -> Vec<u32> {
-        let level = 0.05 / (2 * HORIZON_COUNT) as f64;
-        let leaks = |s: &Skills| s.ic.above_zero(level) || s.log_loss.negated().above_zero(level);
-        self.horizons.iter().filter(|h| leaks(&h.shuffled)).map(|h| h.horizon_tokens).collect()
+        self.horizons.iter().filter(|h| h.shuffled.any()).map(|h| h.horizon_tokens).collect()
     }
 
-    /// Returns whether labels in place gave skill at every horizon: the check could fail.
+    /// Returns whether the same judgement finds skill at every horizon where the labels were left
+    /// in their places: the check could fail.
     pub fn sees_skill(&self) -> bool {
-        self.horizons.iter().all(|h| h.in_place.log_loss.negated().above_zero(0.05))
+        self.horizons.iter().all(|h| h.in_place.any())
     }
 }
 

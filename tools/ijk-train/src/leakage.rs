@@ -31,7 +31,9 @@ pub fn run(args: &LeakageArgs, json: bool) -> Result<(), Exit> {
         print::print_text(&table(&leakage));
     }
     if !leakage.sees_skill() {
-        eprintln!("labels in place give no skill at every horizon here: the check says little");
+        eprintln!(
+            "labels in place do not give skill at every horizon here: the check says less there"
+        );
     }
     match found.as_slice() {
         [] => Ok(()),
