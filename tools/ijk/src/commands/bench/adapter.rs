@@ -3,18 +3,13 @@
 //! waiting thread are not in it.
 
 use super::Rows;
-use super::measure::{Result1, calls};
+use super::measure::{Result1, calls, paths};
+use super::trading::Trading;
 use crate::exit::Exit;
-use ijk_core::record::{DecisionRecord, ParentRecord, RefusalRecord};
-use ijk_core::{
-    AlarmRecord, CancelOrder, Config, DepthKind, FateRecord, MarketEvent, NewOrder, RecvTs, Side,
-    SnapshotRequest,
-};
-use ijk_engine::{Input as KernelInput, Kernel, KernelParts, NoProbe, Outputs};
+use ijk_core::{DepthKind, MarketEvent, Side};
 use ijk_ibkr::market::{Converter, Heard, Input};
 use ijk_infer::{Encoder, Weights};
 use ijk_market::Book;
-use ijk_risk::Approved;
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::hint::black_box;
 
@@ -23,49 +18,36 @@ const TICKS_MAX: usize = 100_000;
 /// Slots of each ring.
 const SLOTS: usize = 1_024;
 
-/// Orders go into a ring, as they do to the thread that sends them.
-struct ToRing(Producer<NewOrder>);
-
-impl Outputs for ToRing {
-    fn decision(&mut self, _: RecvTs, _: &DecisionRecord) {}
-    fn order(&mut self, _: RecvTs, order: Approved<NewOrder>) {
-        let _ = black_box(self.0.push(*order.get()));
-    }
-    fn cancel(&mut self, _: RecvTs, _: CancelOrder) {}
-    fn refusal(&mut self, _: RecvTs, _: &RefusalRecord) {}
-    fn parent(&mut self, _: RecvTs, _: &ParentRecord) {}
-    fn request(&mut self, _: RecvTs, _: &SnapshotRequest) {}
-    fn fate(&mut self, _: RecvTs, _: &FateRecord) {}
-    fn alarm(&mut self, _: RecvTs, _: &AlarmRecord) {}
-}
-
 /// Everything between the two ends.
 struct Path {
     converter: Converter,
     market: (Producer<MarketEvent>, Consumer<MarketEvent>),
-    kernel: Kernel,
-    orders: ToRing,
-    sent: Consumer<NewOrder>,
+    trading: Trading,
+    /// Records of the last tick.
+    seen: Vec<MarketEvent>,
 }
 
 impl Path {
     fn tick(&mut self, input: &Input) {
+        self.seen.clear();
         self.converter.on(input);
         let (ring, reader) = &mut self.market;
         self.converter.flush(SLOTS, &mut |event| _ = ring.push(event));
-        while let Ok(ev) = reader.pop() {
-            let out = &mut self.orders;
-            self.kernel.on_input(ev.ts_receive, &KernelInput::Market(&ev), out, &mut NoProbe);
+        while let Ok(event) = reader.pop() {
+            self.trading.take(&event);
+            self.seen.push(event);
         }
-        while let Ok(order) = self.sent.pop() {
-            black_box(order);
-        }
+    }
+
+    fn settle(&mut self) -> bool {
+        self.seen.iter().fold(false, |any, event| self.trading.settle(event) | any)
     }
 }
 
 /// One tick of the gateway (a quote of both sides, or a trade) until the records that follow from
-/// it are through the kernel and its orders out of the order ring. Names: `adapter.convert` stops
-/// at the market ring, `adapter.tick_to_order` goes all the way, with the ensemble.
+/// it are through the kernel and its orders in the order ring. Names: `adapter.convert` stops at
+/// the market ring; `adapter.tick` goes all the way, with the ensemble; `adapter.tick_to_order` are
+/// the ticks among them out of which an order left.
 ///
 /// # Errors
 /// Exit code 2 where the kernel refuses its settings.
@@ -79,36 +61,31 @@ pub fn adapter(rows: &Rows, weights: &Weights) -> Result<Vec<Result1>, Exit> {
         }
         converter
     };
-    let (config, encoder) = (Config::default(), Encoder::new(weights));
     let depths = vec![DepthKind::L2; rows.instruments.len()];
-    let kernel = || {
-        Kernel::new(KernelParts {
-            config: &config,
-            instruments: &rows.instruments,
-            depths: &depths,
-            encoder: Some(encoder.clone()),
-            epoch: 0,
-            external_venue: false,
-        })
-        .map_err(Exit::usage)
-    };
-    kernel()?;
+    let encoder = Encoder::new(weights);
+    let trading = || Trading::new(&rows.instruments, &depths, Some(encoder.clone()));
+    trading()?;
     let convert = calls("adapter.convert", ticks.len(), converter, |converter, i| {
         converter.on(&ticks[i]);
         converter.flush(SLOTS, &mut |event| _ = black_box(event));
     });
     let path = || {
-        let (orders, sent) = RingBuffer::new(SLOTS);
         let (converter, market) = (converter(), RingBuffer::new(SLOTS));
-        let orders = ToRing(orders);
-        kernel().ok().map(|kernel| Path { converter, market, kernel, orders, sent })
+        let seen = Vec::with_capacity(SLOTS);
+        trading().ok().map(|trading| Path { converter, market, trading, seen })
     };
-    let whole = calls("adapter.tick_to_order", ticks.len(), path, |path, i| {
-        if let Some(path) = path {
-            path.tick(&ticks[i]);
-        }
-    });
-    Ok(vec![convert, whole])
+    let [all, with_order] = paths(
+        ["adapter.tick", "adapter.tick_to_order"],
+        ticks.len(),
+        path,
+        |path, i| {
+            if let Some(path) = path {
+                path.tick(&ticks[i]);
+            }
+        },
+        |path, _| path.as_mut().is_some_and(Path::settle),
+    );
+    Ok(vec![convert, all, with_order])
 }
 
 /// Returns what a gateway would tell of the rows: each new best quote, each trade.

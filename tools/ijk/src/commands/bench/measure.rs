@@ -39,7 +39,7 @@ impl Result1 {
         let j = self.json();
         let cell = |k: &str| j[k].as_u64().map_or_else(|| "-".to_string(), |v| v.to_string());
         format!(
-            "{:<20} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>12.0}\n",
+            "{:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>12.0}\n",
             self.name,
             self.n,
             cell("min"),
@@ -88,6 +88,52 @@ pub fn calls<S>(
         black_box(&state);
     }
     Result1 { name, unit: "ns", histogram: Some(histogram), n: n as u64, cpu_best: best }
+}
+
+/// Times `n` calls one by one amid work that is not timed. `after` does that work and says whether
+/// an order had left. Returns a result of all calls and one of those out of which an order left;
+/// `cpu_best` is the least mean of [`PASSES`] passes, by the clock.
+pub fn paths<S>(
+    names: [&'static str; 2],
+    n: usize,
+    mut reset: impl FnMut() -> S,
+    mut call: impl FnMut(&mut S, usize),
+    mut after: impl FnMut(&mut S, usize) -> bool,
+) -> [Result1; 2] {
+    let clock = Clock::new();
+    let bounds = || {
+        Histogram::<u64>::new_with_bounds(1, 10_000_000_000, 3)
+            .expect("Invariant: constant bounds are valid.")
+    };
+    let mut results: Option<[Result1; 2]> = None;
+    for _ in 0..PASSES {
+        let (mut state, mut found) = (reset(), [bounds(), bounds()]);
+        for i in 0..n {
+            let start = clock.raw();
+            call(&mut state, i);
+            let ns = clock.delta_as_nanos(start, clock.raw()).max(1);
+            found[0].saturating_record(ns);
+            if after(&mut state, i) {
+                found[1].saturating_record(ns);
+            }
+        }
+        black_box(&state);
+        let pass = std::array::from_fn(|i| Result1 {
+            name: names[i],
+            unit: "ns",
+            n: found[i].len(),
+            cpu_best: found[i].mean(),
+            histogram: Some(found[i].clone()),
+        });
+        match &mut results {
+            None => results = Some(pass),
+            Some(first) => first
+                .iter_mut()
+                .zip(pass)
+                .for_each(|(kept, new)| kept.cpu_best = kept.cpu_best.min(new.cpu_best)),
+        }
+    }
+    results.expect("Invariant: there is a pass.")
 }
 
 /// Times whole passes over `n` things; `cpu_best` is the best rate a CPU second.

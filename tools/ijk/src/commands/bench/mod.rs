@@ -4,6 +4,7 @@ mod adapter;
 mod measure;
 mod rows;
 mod steps;
+mod trading;
 
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::exit::Exit;
@@ -102,7 +103,7 @@ fn report(results: &[Result1], weights_sha256: &str, as_json: bool) {
     }
     print_text(&format!("{}, commit {}\n", system::cpu_name(), env!("IJK_COMMIT")));
     print_text(&format!(
-        "{:<20} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>12}\n",
+        "{:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>12}\n",
         "name", "n", "min", "p50", "p99", "p99.9", "max", "cpu_best"
     ));
     for r in results {

@@ -1,21 +1,16 @@
 //! Single steps: book, features, encoder, the whole hot path, ring, journal.
 
 use super::Rows;
-use super::measure::{Result1, calls};
+use super::measure::{Result1, calls, paths};
+use super::trading::Trading;
 use crate::exit::Exit;
+use ijk_core::MarketEvent;
 use ijk_core::config::{JournalBackend, JournalConfig};
 use ijk_core::features::FEATURE_COUNT;
-use ijk_core::record::{DecisionRecord, ParentRecord, RefusalRecord};
-use ijk_core::{
-    AlarmRecord, CancelOrder, Config, FateRecord, MarketEvent, NewOrder, RecvTs, SnapshotRequest,
-};
-use ijk_engine::{Input, Kernel, KernelParts, NoProbe, Outputs};
 use ijk_infer::{Encoder, EncoderState, Weights};
 use ijk_journal::{Durability, JournalError, Writer};
 use ijk_market::{Book, FeatureEngine};
-use ijk_risk::Approved;
 use std::hint::black_box;
-use zerocopy::IntoBytes;
 
 /// Tokens measured by the encoder benches.
 const TOKENS_MAX: usize = 5_000;
@@ -91,59 +86,29 @@ fn tokens(rows: &Rows) -> Vec<[f64; FEATURE_COUNT]> {
     tokens
 }
 
-/// Counts what leaves and sends it nowhere.
-#[derive(Default)]
-struct Count(u64);
-
-impl Outputs for Count {
-    fn decision(&mut self, _: RecvTs, _: &DecisionRecord) {
-        self.0 += 1;
-    }
-    fn order(&mut self, _: RecvTs, order: Approved<NewOrder>) {
-        black_box(order.get().as_bytes());
-        self.0 += 1;
-    }
-    fn cancel(&mut self, _: RecvTs, _: CancelOrder) {
-        self.0 += 1;
-    }
-    fn refusal(&mut self, _: RecvTs, _: &RefusalRecord) {
-        self.0 += 1;
-    }
-    fn parent(&mut self, _: RecvTs, _: &ParentRecord) {
-        self.0 += 1;
-    }
-    fn request(&mut self, _: RecvTs, _: &SnapshotRequest) {}
-    fn fate(&mut self, _: RecvTs, _: &FateRecord) {}
-    fn alarm(&mut self, _: RecvTs, _: &AlarmRecord) {}
-}
-
-/// One record through the whole decision core, without and with the ensemble. The venue never
-/// answers, so at most one order an instrument is under way.
+/// One record through the whole decision core, until the orders that follow from it lie in the
+/// ring: without and with the ensemble, of all records and of those out of which an order left.
 pub fn hotpath(rows: &Rows, weights: &Weights) -> Result<Vec<Result1>, Exit> {
-    let config = Config::default();
-    let encoder = Encoder::new(weights);
-    let kernel = |encoder: Option<Encoder>| {
-        Kernel::new(KernelParts {
-            config: &config,
-            instruments: &rows.instruments,
-            depths: &rows.depths,
-            encoder,
-            epoch: 0,
-            external_venue: false,
-        })
-        .map_err(Exit::usage)
-    };
-    kernel(None)?;
     let records = &rows.records[..rows.records.len().min(HOT_RECORDS_MAX)];
+    let encoder = Encoder::new(weights);
     let mut results = Vec::new();
-    for (name, encoder) in [("hotpath.no_infer", None), ("hotpath.full", Some(encoder))] {
-        let reset = || (kernel(encoder.clone()).ok(), Count::default());
-        results.push(calls(name, records.len(), reset, |(kernel, count), i| {
-            let ev = &records[i];
-            if let Some(kernel) = kernel {
-                kernel.on_input(ev.ts_receive, &Input::Market(ev), count, &mut NoProbe);
-            }
-        }));
+    for (names, encoder) in [
+        (["hotpath.no_infer", "hotpath.no_infer.order"], None),
+        (["hotpath.full", "hotpath.full.order"], Some(encoder)),
+    ] {
+        Trading::new(&rows.instruments, &rows.depths, encoder.clone())?;
+        let reset = || Trading::new(&rows.instruments, &rows.depths, encoder.clone()).ok();
+        results.extend(paths(
+            names,
+            records.len(),
+            reset,
+            |trading, i| {
+                if let Some(trading) = trading {
+                    trading.take(&records[i]);
+                }
+            },
+            |trading, i| trading.as_mut().is_some_and(|t| t.settle(&records[i])),
+        ));
     }
     Ok(results)
 }
