@@ -124,14 +124,21 @@ fn until(what: &str, folder: &Path, done: impl Fn() -> bool) -> Duration {
     began.elapsed()
 }
 
+/// Starts a simulator and a kernel that trades on it, and returns them once an order works: the
+/// first, which meets `faults` and never fills.
+fn with_a_working_order(folder: &Path, faults: &str) -> (Server, Killed) {
+    let server = simulator();
+    write_files(folder, &server, 8);
+    server.command(&format!("order {faults}")).unwrap();
+    let live = start_live(folder);
+    until("an order works", folder, || !live_orders(&server).is_empty());
+    (server, live)
+}
+
 #[test]
 fn nothing_works_after_the_kernel_is_killed() {
     let dir = tempfile::tempdir().unwrap();
-    let server = simulator();
-    write_files(dir.path(), &server, 8);
-    server.command("order park").unwrap();
-    let mut live = start_live(dir.path());
-    until("an order works", dir.path(), || !live_orders(&server).is_empty());
+    let (server, mut live) = with_a_working_order(dir.path(), "park");
     live.0.kill().unwrap();
     let after = until("all are cancelled", dir.path(), || live_orders(&server).is_empty());
     eprintln!("nothing works {after:?} after kill -9");
@@ -157,22 +164,48 @@ fn signal(name: &str, target: &str) {
     assert!(sent.success(), "{name} to {target}");
 }
 
+/// Stops the kernel at a moment when orders work, so that whoever cancels one is not the kernel.
+/// Returns how many had been cancelled by then.
+fn stop_with_orders_working(live: &Killed, server: &Server, folder: &Path) -> usize {
+    let pid = live.0.id().to_string();
+    loop {
+        until("an order works", folder, || !live_orders(server).is_empty());
+        signal("STOP", &pid);
+        // What it had already sent arrives.
+        std::thread::sleep(Duration::from_millis(200));
+        if !live_orders(server).is_empty() {
+            return cancelled(server);
+        }
+        signal("CONT", &pid);
+    }
+}
+
+fn cancelled(server: &Server) -> usize {
+    let orders = server.with(|g| g.truth_orders());
+    orders.iter().filter(|o| o.status == "Cancelled").count()
+}
+
+/// Whether a process runs: it is there and no zombie.
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
 #[test]
 fn signals_do_not_end_the_switch_before_its_kernel() {
     let dir = tempfile::tempdir().unwrap();
-    let server = simulator();
-    write_files(dir.path(), &server, 8);
-    server.command("order park").unwrap();
-    let mut live = start_live(dir.path());
-    until("an order works", dir.path(), || !live_orders(&server).is_empty());
+    let (server, mut live) = with_a_working_order(dir.path(), "park");
     let switch = switch_of(&live);
+    let before = stop_with_orders_working(&live, &server, dir.path());
     for name in ["INT", "TERM", "HUP", "INT", "TERM"] {
         signal(name, &switch);
         // Every one is delivered by itself.
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(Path::new(&format!("/proc/{switch}")).exists(), "it stands by");
-    assert!(!live_orders(&server).is_empty(), "and it has cancelled nothing");
+    // Longer than it would take to find out and to cancel.
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(runs(&switch), "it stands by");
+    assert_eq!(cancelled(&server), before, "and it has cancelled nothing");
     live.0.kill().unwrap();
     until("all are cancelled", dir.path(), || live_orders(&server).is_empty());
 }
@@ -181,11 +214,7 @@ fn signals_do_not_end_the_switch_before_its_kernel() {
 fn a_signal_to_the_group_ends_the_run_well() {
     for name in ["INT", "TERM"] {
         let dir = tempfile::tempdir().unwrap();
-        let server = simulator();
-        write_files(dir.path(), &server, 8);
-        server.command("order park").unwrap();
-        let mut live = start_live(dir.path());
-        until("an order works", dir.path(), || !live_orders(&server).is_empty());
+        let (server, mut live) = with_a_working_order(dir.path(), "park");
         signal(name, &format!("-{}", live.0.id()));
         let code = live.0.wait().unwrap().code();
         let log = std::fs::read_to_string(dir.path().join("live.log")).unwrap();
@@ -215,12 +244,8 @@ fn a_fast_session_ends_well_though_the_broker_takes_its_time() {
 #[test]
 fn cancel_all_takes_over_from_a_dead_kernel() {
     let dir = tempfile::tempdir().unwrap();
-    let server = simulator();
-    write_files(dir.path(), &server, 8);
     // The first order cannot be cancelled from outside the connection that sent it.
-    server.command("order cancel=ignored park").unwrap();
-    let mut live = start_live(dir.path());
-    until("an order works", dir.path(), || !live_orders(&server).is_empty());
+    let (server, mut live) = with_a_working_order(dir.path(), "cancel=ignored park");
     live.0.kill().unwrap();
     live.0.wait().unwrap();
     let stubborn = live_orders(&server).remove(0);
