@@ -1,6 +1,6 @@
 //! What an event did to a book: what had to be mended or ignored, reported and counted.
 
-use ijk_core::{EventKind, MarketEvent, Qty};
+use ijk_core::Qty;
 
 /// Largest quantity of one event and of one level. Two of them still add up without overflow.
 pub const LEVEL_QTY_MAX: i64 = (1 << 62) - 1;
@@ -114,8 +114,6 @@ pub(crate) struct Standing {
     pub(crate) counts: BookCounts,
     pub(crate) trusted: bool,
     pub(crate) crossed: bool,
-    /// Changes by side.
-    pub(crate) changes: [u64; 2],
 }
 
 impl Standing {
@@ -136,7 +134,6 @@ impl Standing {
         },
         trusted: true,
         crossed: false,
-        changes: [0; 2],
     };
 
     pub(crate) fn gap(&mut self) {
@@ -148,17 +145,11 @@ impl Standing {
     #[inline]
     pub(crate) fn finish(
         &mut self,
-        ev: &MarketEvent,
         changed: bool,
         notes: Notes,
         crossed: impl FnOnce() -> bool,
     ) -> Applied {
         if changed {
-            // Only these reach the side that the event does not name.
-            let both = matches!(ev.kind, EventKind::Clear | EventKind::Modify)
-                || notes.0 & (Notes::DUPLICATE_ORDER.0 | Notes::MISMATCH.0) != 0;
-            self.changes[ev.side as usize] += 1;
-            self.changes[ev.side.opposite() as usize] += u64::from(both);
             let crossed = crossed();
             self.counts.crossed += u64::from(crossed && !self.crossed);
             self.crossed = crossed;

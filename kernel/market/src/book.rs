@@ -129,11 +129,12 @@ impl Book {
         either!(self, b => &b.standing.counts)
     }
 
-    /// Returns a number that grows whenever `side` changes (and sometimes when it does not): the
-    /// side is what it was as long as this is.
+    /// Returns a number that grows whenever one of the best [`limits::FEATURE_LEVEL_COUNT`] levels
+    /// of `side` changes (and sometimes when none does): they are what they were as long as this
+    /// is.
     #[inline]
-    pub fn change_count(&self, side: Side) -> u64 {
-        either!(self, b => b.standing.changes[side as usize])
+    pub fn near_change_count(&self, side: Side) -> u64 {
+        either!(self, b => b.near_change_count(side))
     }
 
     /// Returns the book by order, if it is one: for queries of its queues.

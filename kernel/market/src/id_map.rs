@@ -12,9 +12,17 @@ struct Entry {
     index1: u32,
 }
 
+/// Where an id stands, until the next insertion or removal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    at: u32,
+    /// What is stored for the id.
+    pub(crate) index: u32,
+}
+
 const EMPTY: Entry = Entry { tag: 0, index1: 0 };
 
-/// The map. It is never more than half full, so probe runs stay short. Ids themselves stand in
+/// The map. It is never more than a quarter full, so probe runs stay short. Ids themselves stand in
 /// the arena: eight bytes a slot, and a look at the arena where tags agree.
 ///
 /// All slots are there from the start, but only as many are in use as the orders need: a book of
@@ -42,11 +50,11 @@ impl IdMap {
 
     fn starting_with(count_max: usize, slots_at_start: usize) -> IdMap {
         let count_max = count_max.clamp(1, IdMap::COUNT_MAX);
-        let slots = (count_max * 2).next_power_of_two().max(4);
+        let slots = (count_max * 4).next_power_of_two().max(4);
         let used = slots.min(slots_at_start);
         IdMap {
             entries: vec![EMPTY; slots].into_boxed_slice(),
-            moving: vec![EMPTY; slots / 4].into_boxed_slice(),
+            moving: vec![EMPTY; slots / 8].into_boxed_slice(),
             mask: used - 1,
             shift: 32 - used.trailing_zeros(),
             len: 0,
@@ -80,16 +88,16 @@ impl IdMap {
         }
     }
 
-    /// Returns the index stored for `id`; `is` tells whether the order at an index has this id.
+    /// Returns where `id` stands; `is` tells whether the order at an index has this id.
     #[inline]
-    pub(crate) fn get(&self, id: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        self.slot(id, is).map(|i| self.entries[i].index1 - 1)
+    pub(crate) fn get(&self, id: u64, is: impl Fn(u32) -> bool) -> Option<Slot> {
+        self.slot(id, is).map(|i| Slot { at: i as u32, index: self.entries[i].index1 - 1 })
     }
 
     /// Adds an id that is not there.
     pub(crate) fn insert(&mut self, id: u64, index: u32) {
-        assert!(self.len * 2 < self.entries.len(), "id map holds more ids than it was made for");
-        if self.len * 2 > self.mask {
+        assert!(self.len * 4 < self.entries.len(), "id map holds more ids than it was made for");
+        if self.len * 4 > self.mask {
             self.grow();
         }
         self.put(Entry { tag: IdMap::tag(id), index1: index + 1 });
@@ -120,9 +128,20 @@ impl IdMap {
         }
     }
 
-    /// Removes `id`, which is stored with `index`; returns whether it was.
-    pub(crate) fn remove(&mut self, id: u64, index: u32) -> bool {
-        let Some(mut hole) = self.slot(id, |found| found == index) else { return false };
+    /// Removes `id`, which is stored with `index`.
+    pub(crate) fn remove(&mut self, id: u64, index: u32) {
+        if let Some(at) = self.slot(id, |found| found == index) {
+            self.vacate(at);
+        }
+    }
+
+    /// Removes what stands at `slot`.
+    #[inline]
+    pub(crate) fn remove_at(&mut self, slot: Slot) {
+        self.vacate(slot.at as usize);
+    }
+
+    fn vacate(&mut self, mut hole: usize) {
         let mut i = hole;
         loop {
             i = (i + 1) & self.mask;
@@ -138,7 +157,6 @@ impl IdMap {
         }
         self.entries[hole] = EMPTY;
         self.len -= 1;
-        true
     }
 
     /// Empties the map.
@@ -169,8 +187,16 @@ mod tests {
                 let id = low | high << 40;
                 let index = ids.len() as u32;
                 if op == 0 {
-                    let stored = naive.remove(&id);
-                    prop_assert_eq!(map.remove(id, stored.unwrap_or(index)), stored.is_some());
+                    match (naive.remove(&id), map.get(id, |index| ids[index as usize] == id)) {
+                        // Both ways of removing.
+                        (Some(stored), Some(_)) if high == 0 => map.remove(id, stored),
+                        (Some(stored), Some(slot)) => {
+                            prop_assert_eq!(slot.index, stored);
+                            map.remove_at(slot);
+                        }
+                        (None, None) => map.remove(id, index),
+                        (stored, found) => prop_assert!(false, "{:?} {:?}", stored, found),
+                    }
                 } else if naive.len() < 64 && !naive.contains_key(&id) {
                     map.insert(id, index);
                     naive.insert(id, index);
@@ -180,7 +206,7 @@ mod tests {
                     for high in 0..3 {
                         let id = low | high << 40;
                         let found = map.get(id, |index| ids[index as usize] == id);
-                        prop_assert_eq!(found, naive.get(&id).copied());
+                        prop_assert_eq!(found.map(|s| s.index), naive.get(&id).copied());
                     }
                 }
             }
@@ -195,9 +221,13 @@ mod tests {
         let mut map = IdMap::new(8);
         (0..2).for_each(|i| map.insert(twins[i as usize], i));
         for (i, twin) in (0u32..).zip(twins) {
-            assert_eq!(map.get(twin, |index| twins[index as usize] == twin), Some(i));
+            let found = map.get(twin, |index| twins[index as usize] == twin);
+            assert_eq!(found.map(|s| s.index), Some(i));
         }
-        assert!(map.remove(twins[0], 0) && !map.remove(twins[0], 0));
-        assert_eq!(map.get(twins[1], |index| twins[index as usize] == twins[1]), Some(1));
+        map.remove(twins[0], 0);
+        map.remove(twins[0], 0);
+        assert!(map.get(twins[0], |index| twins[index as usize] == twins[0]).is_none());
+        let found = map.get(twins[1], |index| twins[index as usize] == twins[1]);
+        assert_eq!(found.map(|s| s.index), Some(1));
     }
 }

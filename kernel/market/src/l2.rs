@@ -26,7 +26,7 @@ impl L2Book {
         let mut notes = Notes::NONE;
         let changed = self.change(ev, &mut notes);
         let sides = &self.sides;
-        self.standing.finish(ev, changed, notes, || is_crossed(&sides[0], &sides[1]))
+        self.standing.finish(changed, notes, || is_crossed(&sides[0], &sides[1]))
     }
 
     fn change(&mut self, ev: &MarketEvent, notes: &mut Notes) -> bool {
@@ -154,6 +154,12 @@ impl L2Book {
     /// See [`crate::Book::level_count`].
     pub fn level_count(&self, side: Side) -> usize {
         self.sides[side as usize].len()
+    }
+
+    /// See [`crate::Book::near_change_count`].
+    #[inline]
+    pub fn near_change_count(&self, side: Side) -> u64 {
+        self.sides[side as usize].near_changes()
     }
 
     /// See [`crate::Book::counts`].

@@ -1,25 +1,57 @@
 //! Resting orders in one preallocated block, found by id, linked by index.
 
 use crate::id_map::IdMap;
+pub(crate) use crate::id_map::Slot;
 use ijk_core::Side;
 
 /// "No order" in links.
 pub(crate) const NIL: u32 = u32::MAX;
 
 /// One resting order. `prev` is nearer to the head of its level's queue.
+///
+/// Half a cache line, and never in two of them: orders are met in no order at all.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub(crate) struct RestingOrder {
     pub(crate) id: u64,
     /// Ladder key of its price.
     pub(crate) key: i64,
-    pub(crate) qty: i64,
+    /// Twice the quantity, which is below 2^62, plus one for an ask.
+    qty_side: u64,
     pub(crate) prev: u32,
     pub(crate) next: u32,
-    pub(crate) side: Side,
 }
 
-const UNUSED: RestingOrder =
-    RestingOrder { id: 0, key: 0, qty: 0, prev: NIL, next: NIL, side: Side::Bid };
+const _: () = assert!(size_of::<RestingOrder>() == 32);
+
+impl RestingOrder {
+    /// Returns the last order of a queue whose last was `prev`. `qty` is not negative and at most
+    /// [`crate::applied::LEVEL_QTY_MAX`].
+    #[inline]
+    pub(crate) fn new(id: u64, side: Side, key: i64, qty: i64, prev: u32) -> RestingOrder {
+        debug_assert!((0..=crate::applied::LEVEL_QTY_MAX).contains(&qty));
+        RestingOrder { id, key, qty_side: (qty as u64) << 1 | side as u64, prev, next: NIL }
+    }
+
+    #[inline]
+    pub(crate) fn qty(&self) -> i64 {
+        (self.qty_side >> 1) as i64
+    }
+
+    #[inline]
+    pub(crate) fn side(&self) -> Side {
+        if self.qty_side & 1 == Side::Bid as u64 { Side::Bid } else { Side::Ask }
+    }
+
+    /// Takes `by`, at most what is left, from it.
+    #[inline]
+    pub(crate) fn cut(&mut self, by: i64) {
+        debug_assert!((0..=self.qty()).contains(&by));
+        self.qty_side -= (by as u64) << 1;
+    }
+}
+
+const UNUSED: RestingOrder = RestingOrder { id: 0, key: 0, qty_side: 0, prev: NIL, next: NIL };
 
 /// All orders of one book.
 #[derive(Clone, Debug)]
@@ -50,9 +82,9 @@ impl OrderArena {
         self.len
     }
 
-    /// Returns the index of order `id`.
+    /// Returns where order `id` stands.
     #[inline]
-    pub(crate) fn find(&self, id: u64) -> Option<u32> {
+    pub(crate) fn find(&self, id: u64) -> Option<Slot> {
         self.by_id.get(id, |index| self.slots[index as usize].id == id)
     }
 
@@ -76,9 +108,20 @@ impl OrderArena {
 
     /// Forgets an order; its links are the caller's business.
     pub(crate) fn free(&mut self, index: u32) {
-        let slot = &mut self.slots[index as usize];
-        self.by_id.remove(slot.id, index);
-        slot.next = self.free;
+        self.by_id.remove(self.slots[index as usize].id, index);
+        self.release(index);
+    }
+
+    /// Forgets an order that was just found; its links are the caller's business.
+    #[inline]
+    pub(crate) fn free_at(&mut self, slot: Slot) {
+        self.by_id.remove_at(slot);
+        self.release(slot.index);
+    }
+
+    #[inline]
+    fn release(&mut self, index: u32) {
+        self.slots[index as usize].next = self.free;
         self.free = index;
         self.len -= 1;
     }

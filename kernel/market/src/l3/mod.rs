@@ -7,13 +7,14 @@ mod queues;
 use crate::applied::{Standing, qty_valid};
 use crate::l2::is_crossed;
 use crate::ladder::{Ladder, key_of};
-use crate::order_arena::{NIL, OrderArena, RestingOrder};
+use crate::order_arena::{NIL, OrderArena, RestingOrder, Slot};
 use crate::{Applied, BookConfig, Notes};
 use ijk_core::{EventKind, MarketEvent, Qty, Side};
 pub use query::OrderView;
 
 /// One price: anonymous quantity first, then known orders from `head` (first to trade) on.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub(crate) struct Queue {
     anonymous: i64,
     known: i64,
@@ -64,7 +65,7 @@ impl L3Book {
         let mut notes = Notes::NONE;
         let changed = self.change(ev, &mut notes);
         let sides = &self.sides;
-        self.standing.finish(ev, changed, notes, || is_crossed(&sides[0], &sides[1]))
+        self.standing.finish(changed, notes, || is_crossed(&sides[0], &sides[1]))
     }
 
     fn change(&mut self, ev: &MarketEvent, notes: &mut Notes) -> bool {
@@ -99,63 +100,63 @@ impl L3Book {
         }
     }
 
-    /// Returns the order the event names.
+    /// Returns where the order the event names stands.
     #[inline]
-    fn named(&self, ev: &MarketEvent) -> Option<u32> {
+    fn named(&self, ev: &MarketEvent) -> Option<Slot> {
         if ev.order_id == 0 { None } else { self.orders.find(ev.order_id) }
     }
 
     fn add(&mut self, ev: &MarketEvent, notes: &mut Notes) -> bool {
         let mut changed = false;
-        if let Some(index) = self.named(ev) {
+        if let Some(slot) = self.named(ev) {
             notes.note(Notes::DUPLICATE_ORDER);
-            self.remove_order(index);
+            self.remove_order(slot);
             changed = true;
         }
         self.append(ev, notes) || changed
     }
 
     fn reduce(&mut self, ev: &MarketEvent, notes: &mut Notes) -> bool {
-        let Some(index) = self.named(ev) else { return self.take_anonymous(ev, notes) };
-        let order = *self.orders.get(index);
+        let Some(slot) = self.named(ev) else { return self.take_anonymous(ev, notes) };
+        let order = *self.orders.get(slot.index);
         note_mismatch(&order, ev, notes);
-        if ev.qty.0 > order.qty {
+        if ev.qty.0 > order.qty() {
             notes.note(Notes::OVER_REDUCTION);
         }
-        if ev.qty.0 >= order.qty {
-            self.remove_order(index);
+        if ev.qty.0 >= order.qty() {
+            self.remove_order(slot);
         } else {
-            self.shrink(index, ev.qty.0);
+            self.shrink(slot.index, ev.qty.0);
         }
         true
     }
 
     fn delete(&mut self, ev: &MarketEvent, notes: &mut Notes) -> bool {
-        let Some(index) = self.named(ev) else { return self.take_anonymous(ev, notes) };
-        let order = *self.orders.get(index);
+        let Some(slot) = self.named(ev) else { return self.take_anonymous(ev, notes) };
+        let order = *self.orders.get(slot.index);
         note_mismatch(&order, ev, notes);
-        if ev.qty.0 != 0 && ev.qty.0 != order.qty {
+        if ev.qty.0 != 0 && ev.qty.0 != order.qty() {
             notes.note(Notes::MISMATCH);
         }
-        self.remove_order(index);
+        self.remove_order(slot);
         true
     }
 
     fn modify(&mut self, ev: &MarketEvent, notes: &mut Notes) -> bool {
-        let Some(index) = self.named(ev) else {
+        let Some(slot) = self.named(ev) else {
             notes.note(Notes::UNKNOWN_ORDER);
             return ev.qty.0 > 0 && self.append(ev, notes);
         };
-        let order = *self.orders.get(index);
-        let stays = order.side == ev.side && order.key == key_of(ev.side, ev.px);
-        if stays && ev.qty.0 == order.qty {
+        let order = *self.orders.get(slot.index);
+        let stays = order.side() == ev.side && order.key == key_of(ev.side, ev.px);
+        if stays && ev.qty.0 == order.qty() {
             return false;
         }
-        if stays && ev.qty.0 > 0 && ev.qty.0 < order.qty {
-            self.shrink(index, order.qty - ev.qty.0);
+        if stays && ev.qty.0 > 0 && ev.qty.0 < order.qty() {
+            self.shrink(slot.index, order.qty() - ev.qty.0);
             return true;
         }
-        self.remove_order(index);
+        self.remove_order(slot);
         if ev.qty.0 > 0 {
             self.append(ev, notes);
         }
@@ -174,7 +175,7 @@ impl L3Book {
 /// Notes an event whose side or price is not that of the order it names.
 #[inline]
 fn note_mismatch(order: &RestingOrder, ev: &MarketEvent, notes: &mut Notes) {
-    if order.side != ev.side || order.key != key_of(ev.side, ev.px) {
+    if order.side() != ev.side || order.key != key_of(ev.side, ev.px) {
         notes.note(Notes::MISMATCH);
     }
 }

@@ -53,19 +53,19 @@ impl L3Book {
 
     /// Returns side, price and remaining quantity of a known order.
     pub fn order(&self, order_id: u64) -> Option<(Side, Px, Qty)> {
-        let order = self.orders.get(self.orders.find(order_id)?);
-        Some((order.side, px_of(order.side, order.key), Qty(order.qty)))
+        let order = self.orders.get(self.orders.find(order_id)?.index);
+        Some((order.side(), px_of(order.side(), order.key), Qty(order.qty())))
     }
 
     /// Returns the quantity that trades before a known order at its price: the anonymous part
     /// and the orders ahead of it. Takes time in proportion to the orders ahead.
     pub fn qty_ahead(&self, order_id: u64) -> Option<Qty> {
-        let order = self.orders.get(self.orders.find(order_id)?);
-        let mut ahead = self.sides[order.side as usize].get(order.key)?.anonymous;
+        let order = self.orders.get(self.orders.find(order_id)?.index);
+        let mut ahead = self.sides[order.side() as usize].get(order.key)?.anonymous;
         let mut index = order.prev;
         while index != NIL {
             let before = self.orders.get(index);
-            ahead += before.qty;
+            ahead += before.qty();
             index = before.prev;
         }
         Some(Qty(ahead))
@@ -81,9 +81,15 @@ impl L3Book {
         let mut index = self.queue(side, px).map_or(NIL, |q| q.head);
         while index != NIL {
             let order = self.orders.get(index);
-            f(OrderView { order_id: order.id, qty: Qty(order.qty) });
+            f(OrderView { order_id: order.id, qty: Qty(order.qty()) });
             index = order.next;
         }
+    }
+
+    /// See [`crate::Book::near_change_count`].
+    #[inline]
+    pub fn near_change_count(&self, side: Side) -> u64 {
+        self.sides[side as usize].near_changes()
     }
 
     /// See [`crate::Book::counts`].

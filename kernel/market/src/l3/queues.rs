@@ -4,53 +4,26 @@ use super::{L3Book, Queue};
 use crate::Notes;
 use crate::applied::LEVEL_QTY_MAX;
 use crate::ladder::{Place, key_of};
-use crate::order_arena::{NIL, RestingOrder};
+use crate::order_arena::{NIL, OrderArena, RestingOrder, Slot};
 use ijk_core::{MarketEvent, Side};
 
 impl L3Book {
     /// Puts an order that is not in the book at the end of its queue.
     pub(super) fn append(&mut self, ev: &MarketEvent, notes: &mut Notes) -> bool {
         let (side, key, qty) = (ev.side, key_of(ev.side, ev.px), ev.qty.0);
-        let place = self.sides[side as usize].find(key);
-        let mut queue = match place {
-            Some(place) => *self.sides[side as usize].at(place),
-            None => Queue::default(),
+        let ladder = &mut self.sides[side as usize];
+        let Some(place) = ladder.find(key) else {
+            let mut queue = Queue::default();
+            push(&mut self.orders, &mut queue, ev, notes);
+            return self.insert(side, key, queue, notes);
         };
+        let queue = ladder.at_mut(place);
         if queue.total() > LEVEL_QTY_MAX - qty {
             notes.note(Notes::BAD_QTY);
             return false;
         }
-        let order = RestingOrder { id: ev.order_id, key, qty, prev: queue.tail, next: NIL, side };
-        let index = if ev.order_id == 0 {
-            notes.note(Notes::UNKNOWN_ORDER);
-            None
-        } else {
-            let index = self.orders.add(order);
-            if index.is_none() {
-                notes.note(Notes::ORDER_CAPACITY);
-            }
-            index
-        };
-        match index {
-            None => queue.anonymous += qty,
-            Some(index) => {
-                if queue.tail == NIL {
-                    queue.head = index;
-                } else {
-                    self.orders.get_mut(queue.tail).next = index;
-                }
-                queue.tail = index;
-                queue.known += qty;
-                queue.count += 1;
-            }
-        }
-        match place {
-            Some(place) => {
-                *self.sides[side as usize].at_mut(place) = queue;
-                true
-            }
-            None => self.insert(side, key, queue, notes),
-        }
+        push(&mut self.orders, queue, ev, notes);
+        true
     }
 
     /// Inserts a new level; returns whether the side changed.
@@ -113,12 +86,12 @@ impl L3Book {
             let last = queue.tail;
             let order = self.orders.get_mut(last);
             let excess = queue.known - total;
-            if order.qty > excess {
-                order.qty -= excess;
+            if order.qty() > excess {
+                order.cut(excess);
                 queue.known = total;
                 return;
             }
-            queue.known -= order.qty;
+            queue.known -= order.qty();
             queue.count -= 1;
             queue.tail = order.prev;
             self.orders.free(last);
@@ -163,8 +136,8 @@ impl L3Book {
     /// Takes `by`, less than its size, from an order that keeps its place.
     pub(super) fn shrink(&mut self, index: u32, by: i64) {
         let order = self.orders.get_mut(index);
-        order.qty -= by;
-        let (side, key) = (order.side, order.key);
+        order.cut(by);
+        let (side, key) = (order.side(), order.key);
         let ladder = &mut self.sides[side as usize];
         if let Some(place) = ladder.find(key) {
             ladder.at_mut(place).known -= by;
@@ -173,16 +146,16 @@ impl L3Book {
         }
     }
 
-    pub(super) fn remove_order(&mut self, index: u32) {
-        let order = *self.orders.get(index);
-        self.orders.free(index);
-        let ladder = &mut self.sides[order.side as usize];
+    pub(super) fn remove_order(&mut self, slot: Slot) {
+        let order = *self.orders.get(slot.index);
+        self.orders.free_at(slot);
+        let ladder = &mut self.sides[order.side() as usize];
         let Some(place) = ladder.find(order.key) else {
             debug_assert!(false, "an order without its level");
             return;
         };
         let queue = ladder.at_mut(place);
-        queue.known -= order.qty;
+        queue.known -= order.qty();
         queue.count -= 1;
         if order.prev == NIL {
             queue.head = order.next;
@@ -198,4 +171,33 @@ impl L3Book {
             ladder.remove(place);
         }
     }
+}
+
+/// Puts an order at the end of `queue`, or its quantity to the anonymous one.
+#[inline]
+fn push(orders: &mut OrderArena, queue: &mut Queue, ev: &MarketEvent, notes: &mut Notes) {
+    let (key, qty) = (key_of(ev.side, ev.px), ev.qty.0);
+    let index = if ev.order_id == 0 {
+        notes.note(Notes::UNKNOWN_ORDER);
+        None
+    } else {
+        let order = RestingOrder::new(ev.order_id, ev.side, key, qty, queue.tail);
+        let index = orders.add(order);
+        if index.is_none() {
+            notes.note(Notes::ORDER_CAPACITY);
+        }
+        index
+    };
+    let Some(index) = index else {
+        queue.anonymous += qty;
+        return;
+    };
+    if queue.tail == NIL {
+        queue.head = index;
+    } else {
+        orders.get_mut(queue.tail).next = index;
+    }
+    queue.tail = index;
+    queue.known += qty;
+    queue.count += 1;
 }

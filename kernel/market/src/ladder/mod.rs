@@ -6,6 +6,7 @@
 
 mod window;
 
+use ijk_core::limits::FEATURE_LEVEL_COUNT;
 use ijk_core::{Px, Side};
 use window::Window;
 
@@ -49,6 +50,14 @@ pub(crate) struct Ladder<V> {
     level_count_max: usize,
     /// Insertions and removals since the window last moved; bounds the cost of moving.
     changes: usize,
+    /// The best level, as of the last settling: most events change no level's existence, and
+    /// every one asks both sides for their best.
+    best: Option<(i64, Place)>,
+    /// No level of the window below this cell is among the best [`FEATURE_LEVEL_COUNT`].
+    near: usize,
+    /// Levels among the best ones came or went since the last settling.
+    unsettled: bool,
+    near_changes: u64,
 }
 
 impl<V: Copy + Default> Ladder<V> {
@@ -62,6 +71,10 @@ impl<V: Copy + Default> Ladder<V> {
             phase: key_of(side, Px(0)),
             level_count_max,
             changes: 0,
+            best: None,
+            near: 0,
+            unsettled: false,
+            near_changes: 0,
         }
     }
 
@@ -88,12 +101,29 @@ impl<V: Copy + Default> Ladder<V> {
         }
     }
 
+    /// Returns the level at `place`, to be changed.
     #[inline]
     pub(crate) fn at_mut(&mut self, place: Place) -> &mut V {
+        self.near_changes += u64::from(self.is_near(place));
         match place {
             Place::Cell(cell) => self.window.value_mut(cell),
             Place::Far(i) => &mut self.far[i].1,
         }
+    }
+
+    #[inline]
+    fn is_near(&self, place: Place) -> bool {
+        match place {
+            Place::Cell(cell) => cell >= self.near,
+            Place::Far(_) => true,
+        }
+    }
+
+    /// Returns a number that grows whenever one of the best [`FEATURE_LEVEL_COUNT`] levels
+    /// changes, and sometimes when none does.
+    #[inline]
+    pub(crate) fn near_changes(&self) -> u64 {
+        self.near_changes
     }
 
     /// Returns the level of `key`.
@@ -102,9 +132,14 @@ impl<V: Copy + Default> Ladder<V> {
         self.find(key).map(|place| self.at(place))
     }
 
-    /// Returns where the best level is, and its key.
+    /// Returns where the best level is, and its key. Not between [`Ladder::pop`] and
+    /// [`Ladder::settle`].
     #[inline]
     pub(crate) fn best(&self) -> Option<(i64, Place)> {
+        self.best
+    }
+
+    fn find_best(&self) -> Option<(i64, Place)> {
         let near = self.window.highest().map(|c| (self.window.key(c), Place::Cell(c)));
         match (near, self.far.last()) {
             (Some(near), Some(far)) if near.0 < far.0 => Some((far.0, self.last_far())),
@@ -112,6 +147,22 @@ impl<V: Copy + Default> Ladder<V> {
             (None, Some(far)) => Some((far.0, self.last_far())),
             (None, None) => None,
         }
+    }
+
+    /// Finds the best level, and how far down the best ones reach.
+    fn look(&mut self) {
+        self.unsettled = false;
+        self.best = self.find_best();
+        let mut lowest = self.window.highest();
+        for _ in 1..FEATURE_LEVEL_COUNT {
+            lowest = lowest.and_then(|cell| self.window.next_below(cell));
+        }
+        let (Some(lowest), far) = (lowest, self.far.last()) else {
+            self.near = 0;
+            return;
+        };
+        let far_is_near = far.is_some_and(|far| far.0 > self.window.key(lowest));
+        self.near = if far_is_near { 0 } else { lowest };
     }
 
     fn last_far(&self) -> Place {
@@ -155,19 +206,23 @@ impl<V: Copy + Default> Ladder<V> {
 
     /// Removes the best level if it is better than `key`. The caller settles afterwards.
     pub(crate) fn pop_better(&mut self, key: i64) -> Option<V> {
-        let (best, place) = self.best()?;
+        let (best, place) = self.find_best()?;
         (best > key).then(|| self.take(place))
     }
 
     /// Removes the best level. The caller settles afterwards.
     pub(crate) fn pop(&mut self) -> Option<V> {
-        let (_, place) = self.best()?;
+        let (_, place) = self.find_best()?;
         Some(self.take(place))
     }
 
     pub(crate) fn clear(&mut self) {
         self.window.clear();
         self.far.clear();
+        self.best = None;
+        self.near = 0;
+        self.unsettled = false;
+        self.near_changes += 1;
     }
 
     /// Calls `f` with key and value from the best level on, until it returns false.
@@ -175,13 +230,16 @@ impl<V: Copy + Default> Ladder<V> {
     pub(crate) fn descend(&self, mut f: impl FnMut(i64, &V) -> bool) {
         let mut cell = self.window.highest();
         let mut far = self.far.len();
+        let mut far_key = self.far.last().map_or(i64::MIN, |l| l.0);
         while let Some(c) = cell {
             let key = self.window.key(c);
-            while far > 0 && self.far[far - 1].0 > key {
+            // Mostly no level outside the window is better than one inside.
+            while far_key > key {
                 far -= 1;
                 if !f(self.far[far].0, &self.far[far].1) {
                     return;
                 }
+                far_key = if far > 0 { self.far[far - 1].0 } else { i64::MIN };
             }
             if !f(key, self.window.value(c)) {
                 return;
@@ -196,30 +254,47 @@ impl<V: Copy + Default> Ladder<V> {
     }
 
     fn put(&mut self, key: i64, value: V) {
-        match self.window.cell(key) {
-            Some(cell) => self.window.insert(cell, value),
+        let place = match self.window.cell(key) {
+            Some(cell) => {
+                self.window.insert(cell, value);
+                Place::Cell(cell)
+            }
             None => {
                 let i = self.far.partition_point(|l| l.0 < key);
                 self.far.insert(i, (key, value));
+                Place::Far(i)
             }
-        }
-        self.changes += 1;
+        };
+        self.came_or_went(place);
     }
 
     fn take(&mut self, place: Place) -> V {
-        self.changes += 1;
+        self.came_or_went(place);
         match place {
             Place::Cell(cell) => self.window.remove(cell),
             Place::Far(i) => self.far.remove(i).1,
         }
     }
 
-    /// Moves the window back over the best level if the market has left it.
+    #[inline]
+    fn came_or_went(&mut self, place: Place) {
+        self.changes += 1;
+        let near = self.is_near(place);
+        self.unsettled |= near;
+        self.near_changes += u64::from(near);
+    }
+
+    /// Ends a change of levels: finds the best one, and moves the window back over it if the
+    /// market has left it.
     ///
     /// A move costs time in proportion to the number of levels, so one is allowed only after a
     /// quarter as many changes: constant cost per change, whatever the market does.
     pub(crate) fn settle(&mut self) {
-        let Some((best, _)) = self.best() else { return };
+        if !self.unsettled {
+            return;
+        }
+        self.look();
+        let Some((best, _)) = self.best else { return };
         if self.window.holds_best_well(best) || self.changes * 4 < self.len() {
             return;
         }
@@ -232,6 +307,7 @@ impl<V: Copy + Default> Ladder<V> {
             return; // at the very end of the number range: the sorted vector serves
         };
         self.move_window(base);
+        self.look();
     }
 
     fn move_window(&mut self, base: i64) {

@@ -12,8 +12,8 @@ pub(super) struct Window<V> {
     /// Keys covered from `base`; 0 until first placed.
     span: u64,
     tick: i64,
-    /// 1/tick: a multiply and a check cost less than a 64-bit division.
-    tick_inverse: f64,
+    /// 2^63/tick, rounded up: a multiply and a check cost less than a 64-bit division.
+    tick_inverse: u64,
     cells: Box<[V]>,
     words: Box<[u64]>,
     summary: Box<[u64]>,
@@ -27,7 +27,7 @@ impl<V: Copy + Default> Window<V> {
             base: 0,
             span: 0,
             tick,
-            tick_inverse: 1.0 / tick as f64,
+            tick_inverse: (1u64 << 63).div_ceil(tick as u64),
             cells: vec![V::default(); words * WORD_BITS].into_boxed_slice(),
             words: vec![0; words].into_boxed_slice(),
             summary: vec![0; words.div_ceil(WORD_BITS)].into_boxed_slice(),
@@ -71,9 +71,9 @@ impl<V: Copy + Default> Window<V> {
         if offset >= self.span {
             return None;
         }
-        // Exact for multiples of the tick: the quotient is below 2^32, so its error is far
-        // below one half. The check sends everything else to the generic path.
-        let index = (offset as f64 * self.tick_inverse + 0.5) as u64;
+        // Exact for multiples of the tick as long as cells times tick stay below 2^63 (Granlund
+        // and Montgomery, 1994). The check sends everything else to the generic path.
+        let index = ((u128::from(offset) * u128::from(self.tick_inverse)) >> 63) as u64;
         (index.wrapping_mul(self.tick as u64) == offset).then_some(index as usize)
     }
 

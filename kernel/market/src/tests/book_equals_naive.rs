@@ -2,11 +2,11 @@
 
 use super::streams::{TICK, Wildness, events};
 use crate::naive::l2::NaiveL2;
-use crate::naive::l3::{NaiveL3, NaiveQueue};
+use crate::naive::l3::NaiveL3;
 use crate::{Book, BookConfig, BookCounts, L3Book, Level, Notes};
+use ijk_core::limits::FEATURE_LEVEL_COUNT;
 use ijk_core::{DepthKind, MarketEvent, Px, Qty, Side};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 const SIDES: [Side; 2] = [Side::Bid, Side::Ask];
 
@@ -55,13 +55,13 @@ fn check_l2(events: &[MarketEvent], config: &BookConfig) -> Result<usize, TestCa
     for ev in events {
         let before = naive.sides.clone();
         let was_crossed = naive.crossed();
-        let changes = SIDES.map(|s| book.change_count(s));
+        let near = SIDES.map(|s| (book.near_change_count(s), best_five(naive.levels(s))));
         let applied = book.apply(ev);
         let notes = naive.apply(ev);
         prop_assert_eq!(applied.notes, notes, "{:?}", ev);
         prop_assert_eq!(applied.crossed, naive.crossed());
         prop_assert_eq!(applied.changed, before != naive.sides, "{:?}", ev);
-        check_change_counts(&book, changes, |s| before[s] != naive.sides[s])?;
+        check_near_changes(&book, &near, SIDES.map(|s| naive.levels(s)))?;
         prop_assert_eq!(book.is_crossed(), naive.crossed());
         prop_assert_eq!(book.is_trusted(), naive.trusted);
         tally(&mut counts, notes);
@@ -111,12 +111,12 @@ fn check_l3(events: &[MarketEvent], config: &BookConfig) -> Result<usize, TestCa
     for ev in events {
         let was_crossed = naive.crossed();
         let before = naive.sides.clone();
-        let changes = SIDES.map(|s| book.change_count(s));
+        let near = SIDES.map(|s| (book.near_change_count(s), best_five(naive.levels(s))));
         let applied = book.apply(ev);
         let notes = naive.apply(ev);
         prop_assert_eq!(applied.notes, notes, "{:?}", ev);
         prop_assert_eq!(applied.crossed, naive.crossed());
-        check_change_counts(&book, changes, |s| levels_differ(&before[s], &naive.sides[s]))?;
+        check_near_changes(&book, &near, SIDES.map(|s| naive.levels(s)))?;
         // A replaced order may leave everything as it was and still count as a change.
         prop_assert!(applied.changed || before == naive.sides, "{:?}", ev);
         prop_assert_eq!(book.is_trusted(), naive.trusted);
@@ -134,22 +134,22 @@ fn check_l3(events: &[MarketEvent], config: &BookConfig) -> Result<usize, TestCa
     Ok(far)
 }
 
-/// A side that changed must say so.
-fn check_change_counts(
-    book: &Book,
-    before: [u64; 2],
-    changed: impl Fn(usize) -> bool,
-) -> Result<(), TestCaseError> {
-    for side in SIDES {
-        let grew = book.change_count(side) > before[side as usize];
-        prop_assert!(grew || !changed(side as usize));
-    }
-    Ok(())
+fn best_five(mut levels: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    levels.truncate(FEATURE_LEVEL_COUNT);
+    levels
 }
 
-fn levels_differ(a: &BTreeMap<i64, NaiveQueue>, b: &BTreeMap<i64, NaiveQueue>) -> bool {
-    a.len() != b.len()
-        || a.iter().any(|(px, q)| b.get(px).map(NaiveQueue::total) != Some(q.total()))
+/// A side whose best five levels changed must say so.
+fn check_near_changes(
+    book: &Book,
+    before: &[(u64, Vec<(i64, i64)>); 2],
+    after: [Vec<(i64, i64)>; 2],
+) -> Result<(), TestCaseError> {
+    for ((side, (count, best)), after) in SIDES.into_iter().zip(before).zip(after) {
+        let grew = book.near_change_count(side) > *count;
+        prop_assert!(grew || *best == best_five(after), "{:?}", side);
+    }
+    Ok(())
 }
 
 fn wild() -> impl Strategy<Value = Wildness> {

@@ -186,3 +186,28 @@ fn sizes_of_zero_make_the_smallest_book_and_no_panic() {
     let instrument = Instrument::us_equity(Symbol::new("X").unwrap());
     assert!(Book::new(DepthKind::L3, &instrument).best(Side::Ask).is_none());
 }
+
+#[test]
+fn what_happens_below_the_fifth_level_is_not_near() {
+    for kind in [DepthKind::L2, DepthKind::L3] {
+        let config = BookConfig { level_count_max: 50, order_count_max: 50, ..CONFIG };
+        let mut book = Book::with_config(kind, &config);
+        for n in 0..10 {
+            book.apply(&bid(K::Add, 1_000 - 20 * n, 5, n as u64 + 1));
+        }
+        let mut before = book.near_change_count(Side::Bid);
+        let mut near = |ev: MarketEvent| {
+            book.apply(&ev);
+            std::mem::replace(&mut before, book.near_change_count(Side::Bid)) != before
+        };
+        // The fifth is 920.
+        assert!(!near(bid(K::Add, 900, 1, 21)), "{kind:?}");
+        assert!(!near(bid(K::Delete, 880, 5, 7)), "{kind:?}");
+        assert!(!near(bid(K::Add, 910, 1, 22)), "{kind:?}");
+        assert!(!near(ev(K::Add, Side::Ask, 1_010, 1, 23)), "{kind:?}");
+        assert!(near(bid(K::Add, 920, 1, 24)), "{kind:?}");
+        assert!(near(bid(K::Reduce, 1_000, 1, 1)), "{kind:?}");
+        assert!(near(bid(K::Add, 930, 1, 25)), "{kind:?}");
+        assert!(!near(bid(K::Add, 920, 1, 26)), "{kind:?}: it is the sixth now");
+    }
+}

@@ -19,8 +19,9 @@ fn nanoseconds(name: &str, events: &[MarketEvent], mut run: impl FnMut()) {
     println!("{name}: {best:.1} ns a record, {} records", events.len());
 }
 
-/// A stream of adds, cuts, deletes and executions of single orders around a drifting price.
-fn orders(count: usize) -> Vec<MarketEvent> {
+/// A stream of adds, cuts, deletes and executions of single orders around a drifting price, with
+/// `live_min` to `live_max` orders in the book.
+fn orders(count: usize, live_min: usize, live_max: usize) -> Vec<MarketEvent> {
     let mut state = 7u64;
     let mut draw = |below: u64| {
         state =
@@ -32,7 +33,7 @@ fn orders(count: usize) -> Vec<MarketEvent> {
     let mut mid = 57_900i64;
     for n in 0..count as u64 {
         let mut ev = MarketEvent::new(EventKind::Add, InstrumentId(0));
-        if live.len() < 2_000 || (draw(2) == 0 && live.len() < 6_000) {
+        if live.len() < live_min || (draw(2) == 0 && live.len() < live_max) {
             mid += draw(3) as i64 - 1;
             ev.side = if draw(2) == 0 { Side::Bid } else { Side::Ask };
             ev.px = Px((mid - ev.side.sign() * (1 + draw(60) as i64)) * 10_000_000);
@@ -62,8 +63,11 @@ fn orders(count: usize) -> Vec<MarketEvent> {
 #[ignore = "prints times, checks nothing"]
 fn speed_of_books_and_features() {
     let instrument = Instrument::us_equity(Symbol::new("GOOG").unwrap());
-    let mut streams = vec![("orders", orders(400_000))];
-    streams.extend(goog(150_000).map(|(events, _)| ("GOOG levels", events)));
+    let live = [(100, 400), (2_000, 6_000), (40_000, 60_000)];
+    let mut streams: Vec<(String, Vec<MarketEvent>)> = live
+        .map(|(least, most)| (format!("{least} to {most} orders"), orders(400_000, least, most)))
+        .into();
+    streams.extend(goog(150_000).map(|(events, _)| ("GOOG levels".to_string(), events)));
     for (name, events) in &streams {
         for kind in [DepthKind::L2, DepthKind::L3] {
             let mut book = Book::new(kind, &instrument);
