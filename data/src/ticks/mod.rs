@@ -9,6 +9,7 @@
 //! list of [`ijk_core::Instrument`], `ijk.depth` = JSON list of `"L3"` or `"L2"`, `ijk.repairs` =
 //! JSON object of what the reader of the source mended.
 
+mod batch;
 mod read;
 mod write;
 

@@ -1,12 +1,10 @@
 //! Reading: batch by batch, every value checked.
 
+use super::batch::{BATCH_ROW_COUNT, BadValue, Batch};
 use super::write::depth_name;
 use super::*;
 use ijk_core::limits::INSTRUMENT_COUNT_MAX;
-use ijk_core::{
-    DepthKind, EventSource, ExchTs, FeedError, FeedErrorKind, Instrument, InstrumentId, Px, Qty,
-    RepairCounts, RowFlags,
-};
+use ijk_core::{DepthKind, EventSource, FeedError, FeedErrorKind, Instrument, RepairCounts};
 use parquet::basic::Type as Physical;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{DataType, Int32Type, Int64Type};
@@ -20,9 +18,6 @@ use std::path::Path;
 
 /// Longest detail of an error, characters.
 const DETAIL_CHARS_MAX: usize = 500;
-/// Records decoded at a time.
-const BATCH_ROW_COUNT: usize = 1 << 13;
-
 /// The columns of the row group being read.
 struct Columns {
     longs: Vec<ColumnReaderImpl<Int64Type>>,
@@ -40,9 +35,10 @@ pub struct TickReader {
     total: u64,
     group: usize,
     columns: Option<Columns>,
-    longs: [Vec<i64>; LONG_NAMES.len()],
-    shorts: [Vec<i32>; SHORT_NAMES.len()],
+    batch: Batch,
     at: usize,
+    /// What stands after the last event of the batch.
+    bad: Option<BadValue>,
     record: u64,
     last: RecvTs,
 }
@@ -77,9 +73,9 @@ impl TickReader {
             total,
             group: 0,
             columns: None,
-            longs: Default::default(),
-            shorts: Default::default(),
+            batch: Batch::default(),
             at: 0,
+            bad: None,
             record: 0,
             last: RecvTs(0),
             name,
@@ -104,7 +100,7 @@ impl TickReader {
         }
         let Some(columns) = self.columns.as_mut() else { return Ok(false) };
         let wanted = columns.left.min(BATCH_ROW_COUNT);
-        let (longs, shorts) = (&mut self.longs, &mut self.shorts);
+        let (longs, shorts) = (&mut self.batch.longs, &mut self.batch.shorts);
         let read = guarded(|| {
             for (reader, values) in columns.longs.iter_mut().zip(longs.iter_mut()) {
                 read_column(reader, values, wanted)?;
@@ -117,49 +113,19 @@ impl TickReader {
         columns.left -= wanted;
         read.map_err(|e| self.damaged(&e))?;
         self.at = 0;
+        self.bad = self.batch.assemble(self.instruments.len(), self.last);
         Ok(true)
+    }
+
+    fn bad_value(&self, bad: &BadValue) -> FeedError {
+        let unsorted = bad.field == "ts_receive";
+        let kind = if unsorted { FeedErrorKind::UnsortedTime } else { FeedErrorKind::Range };
+        error(&self.name, kind, self.record + 1, bad.field, bad.detail.clone())
     }
 
     fn damaged(&self, e: &ParquetError) -> FeedError {
         let detail = format!("the file is damaged: {e}");
         error(&self.name, FeedErrorKind::Truncated, self.record + 1, "", detail)
-    }
-
-    fn event(&self) -> Result<MarketEvent, FeedError> {
-        let long = |column: usize| self.longs[column][self.at];
-        let short = |column: usize| self.shorts[column][self.at];
-        let fail = |field: &str, detail| {
-            error(&self.name, FeedErrorKind::Range, self.record + 1, field, detail)
-        };
-        let u16_of = |column: usize| {
-            let found = short(column);
-            let expected = || format!("expected 0 to 65535, found {found}");
-            u16::try_from(found).map_err(|_| fail(SHORT_NAMES[column], expected()))
-        };
-        let kind = usize::try_from(short(2)).ok().and_then(|n| KINDS.get(n)).copied();
-        let side = usize::try_from(short(3)).ok().and_then(|n| SIDES.get(n)).copied();
-        let event = MarketEvent {
-            ts_exchange: ExchTs(long(0) as u64),
-            ts_receive: RecvTs(long(1) as u64),
-            row: long(2) as u64,
-            order_id: long(3) as u64,
-            px: Px(long(4)),
-            qty: Qty(long(5)),
-            sequence: long(6) as u64,
-            instrument: InstrumentId(u16_of(0)?),
-            flags: RowFlags(u16_of(1)?),
-            kind: kind
-                .ok_or_else(|| fail("kind", format!("expected 0 to 14, found {}", short(2))))?,
-            side: side
-                .ok_or_else(|| fail("side", format!("expected 0 or 1, found {}", short(3))))?,
-            reserved: 0,
-        };
-        check(&event, self.instruments.len(), self.last).map_err(|(field, detail)| {
-            let unsorted = field == "ts_receive";
-            let kind = if unsorted { FeedErrorKind::UnsortedTime } else { FeedErrorKind::Range };
-            error(&self.name, kind, self.record + 1, field, detail)
-        })?;
-        Ok(event)
     }
 }
 
@@ -173,10 +139,16 @@ impl EventSource for TickReader {
     }
 
     fn next_event(&mut self) -> Result<Option<MarketEvent>, FeedError> {
-        if self.at == self.longs[0].len() && !self.fill()? {
-            return Ok(None);
+        // A batch may be empty but for the value that is bad.
+        while self.at == self.batch.events.len() {
+            if let Some(bad) = &self.bad {
+                return Err(self.bad_value(bad));
+            }
+            if !self.fill()? {
+                return Ok(None);
+            }
         }
-        let event = self.event()?;
+        let event = self.batch.events[self.at];
         self.at += 1;
         self.record += 1;
         self.last = event.ts_receive;
