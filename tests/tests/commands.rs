@@ -107,7 +107,7 @@ fn help_completions_and_man_pages_come_from_one_definition() {
     let dir = tempfile::tempdir().unwrap();
     for command in [
         "live", "replay", "import", "book", "features", "forecast", "synth", "report", "status",
-        "stat", "kill", "doctor", "explain", "bench", "ib-code",
+        "stat", "kill", "doctor", "explain", "bench", "ib-code", "vram",
     ] {
         let help = run(dir.path(), &[command, "--help"]);
         let text = String::from_utf8_lossy(&help.stdout);
@@ -156,4 +156,43 @@ fn doctor_checks_this_machine() {
     let report = run_json(dir.path(), &["doctor", "--json"]);
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.iter().any(|c| c["check"] == "journal" && c["ok"] == true), "{report}");
+}
+
+#[test]
+fn device_memory_is_planned_before_it_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let asked = ["vram", "--symbols", "500", "--members", "5", "--window", "64", "--json"];
+    let plan = run_json(d, &asked);
+    let bytes = |key: &str| plan[key].as_u64().unwrap();
+    assert!(bytes("device_bytes") <= 1_500_000_000, "{plan}");
+    let regions = plan["regions"].as_array().unwrap();
+    let sum = |place: &str| -> u64 {
+        let here = regions.iter().filter(|r| r["place"] == place);
+        here.map(|r| r["bytes"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(sum("arena"), bytes("arena_bytes"));
+    assert_eq!(sum("arena") + sum("driver"), bytes("device_bytes"));
+    let tensors: u64 =
+        plan["tensors"].as_array().unwrap().iter().map(|t| t["bytes"].as_u64().unwrap()).sum();
+    assert_eq!(tensors.next_multiple_of(256), bytes("member_bytes"));
+    assert!(run(d, &asked[..7]).stdout.contains("key and value rings"));
+
+    // One more than the largest that fits is refused, and the largest is named.
+    let most = plan["symbols_max"].as_u64().unwrap();
+    let (fits, too_many) = (most.to_string(), (most + 1).to_string());
+    run_json(d, &["vram", "--symbols", &fits, "--json"]);
+    let said = run_failing(d, &["vram", "--symbols", &too_many], 2);
+    assert!(said.contains(&format!("number of symbols that fits is {most}")), "{said}");
+    std::fs::write(d.join("small.toml"), "[infer]\nvram_budget_bytes = 600000000\n").unwrap();
+    let small = run_json(d, &["vram", "--symbols", "1", "--config", "small.toml", "--json"]);
+    assert!(small["symbols_max"].as_u64().unwrap() < most);
+    for wrong in [["--symbols", "0"], ["--members", "6"], ["--window", "63"]] {
+        let mut args = vec!["vram", "--symbols", "1"];
+        if wrong[0] == "--symbols" {
+            args.truncate(1)
+        }
+        args.extend(wrong);
+        run_failing(d, &args, 2);
+    }
 }

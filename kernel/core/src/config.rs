@@ -3,6 +3,7 @@
 
 pub use crate::calendar::{CalendarConfig, CalendarName};
 pub use crate::ibkr::{IbkrClock, IbkrConfig, IbkrDataConfig};
+pub use crate::infer_config::InferConfig;
 pub use crate::risk_config::RiskConfig;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,8 @@ pub struct Config {
     pub run: RunConfig,
     /// Features.
     pub features: FeatureConfig,
+    /// Encoder.
+    pub infer: InferConfig,
     /// Sizing.
     pub sizing: SizingConfig,
     /// Execution.
@@ -52,6 +55,7 @@ impl Config {
         Config {
             run: RunConfig::default(),
             features: FeatureConfig::default(),
+            infer: InferConfig::default(),
             sizing: SizingConfig::default(),
             execution: ExecutionConfig::default(),
             risk: RiskConfig::default(),

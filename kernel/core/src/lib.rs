@@ -14,6 +14,7 @@ pub mod forecast;
 pub mod heartbeat;
 pub mod ibkr;
 pub mod ids;
+pub mod infer_config;
 pub mod instrument;
 pub mod limits;
 pub mod num;

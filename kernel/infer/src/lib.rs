@@ -10,10 +10,12 @@
 //!      (file, fp16)        (packed once)     (one ring of keys and values an instrument)
 //! ```
 
-#![deny(unsafe_code)] // but in `simd`
+#![deny(unsafe_code)]
+// but in `simd` and, with the feature `cuda`, `cuda::raw`
 // The kernels index several arrays with one subscript, as their formulas do.
 #![allow(clippy::needless_range_loop)]
 
+pub mod cuda;
 mod encoder;
 mod forward;
 pub mod kernels;

@@ -137,6 +137,10 @@ pub(crate) struct Scaler {
 }
 
 impl Scaler {
+    pub fn of(spec: &WeightsSpec) -> Scaler {
+        Scaler { mean: spec.scaler_mean, scale: spec.scaler_scale, clip: spec.scaler_clip }
+    }
+
     /// Returns `clip((x - mean) / scale, ±clip)`, or `None` where a feature or its scaled value is
     /// not finite: clipping would make an ordinary number of it.
     #[inline(always)]
@@ -163,6 +167,13 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    pub fn of(spec: &WeightsSpec) -> Target {
+        Target {
+            scale_bps: spec.target_scale_bps.map(|s| s as f32),
+            log_scale_squared: spec.target_scale_bps.map(|s| (2.0 * s.ln()) as f32),
+        }
+    }
+
     #[inline(always)]
     pub fn forecast(&self, head: &[f32]) -> [HorizonForecast; HORIZON_COUNT] {
         std::array::from_fn(|h| {
@@ -179,14 +190,9 @@ impl Target {
 
 impl<L: Linear> PackedModel<L> {
     pub fn new(weights: &Weights) -> PackedModel<L> {
-        let WeightsSpec { scaler_mean, scaler_scale, scaler_clip, target_scale_bps, .. } =
-            &weights.spec;
         PackedModel {
-            scaler: Scaler { mean: *scaler_mean, scale: *scaler_scale, clip: *scaler_clip },
-            target: Target {
-                scale_bps: target_scale_bps.map(|s| s as f32),
-                log_scale_squared: target_scale_bps.map(|s| (2.0 * s.ln()) as f32),
-            },
+            scaler: Scaler::of(&weights.spec),
+            target: Target::of(&weights.spec),
             members: weights.members().iter().map(PackedMember::new).collect(),
         }
     }

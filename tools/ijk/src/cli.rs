@@ -98,6 +98,9 @@ pub enum Command {
     /// Measures latency and throughput of this build on this machine.
     #[command(after_help = "Examples:\n  ijk bench\n  ijk bench infer --json")]
     Bench(BenchArgs),
+    /// Prints what the encoder would hold on a CUDA device, before anything is taken.
+    #[command(after_help = "Example:\n  ijk vram --symbols 500 --members 5 --window 64")]
+    Vram(VramArgs),
     /// Prints shell completions.
     #[command(after_help = "Example:\n  ijk completions bash > ijk.bash")]
     Completions {
@@ -495,6 +498,28 @@ pub struct BenchArgs {
     /// Weights file or `bundled`.
     #[arg(long, default_value = "bundled")]
     pub weights: String,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct VramArgs {
+    /// Symbols, each with its own rings of keys and values.
+    #[arg(long)]
+    pub symbols: u64,
+    /// Ensemble members.
+    #[arg(long, default_value_t = 5)]
+    pub members: u64,
+    /// Tokens in the attention band, a power of two; this build's encoder has 64.
+    #[arg(long, default_value_t = 64)]
+    pub window: u64,
+    /// Device memory allowed, bytes. Default: `infer.vram_budget_bytes` of the settings.
+    #[arg(long, value_name = "BYTES")]
+    pub budget: Option<u64>,
+    /// Settings file (TOML).
+    #[arg(long)]
+    pub config: Option<PathBuf>,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,

@@ -88,6 +88,7 @@ fn dispatch(cli: Cli) -> Result<(), exit::Exit> {
         Command::IbCheck(args) => commands::ib_check::run(&args),
         Command::IbCode(args) => commands::ib_code::run(&args),
         Command::Bench(args) => commands::bench::run(&args),
+        Command::Vram(args) => commands::vram::run(&args),
         Command::Completions { shell } => commands::config::completions(shell),
         Command::Man { out } => commands::config::man(&out),
     }

@@ -19,3 +19,4 @@ pub mod live;
 pub mod replay;
 pub mod report;
 pub mod status;
+pub mod vram;
