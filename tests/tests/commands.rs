@@ -30,6 +30,17 @@ fn book_features_and_forecast_write_their_tables() {
     assert_eq!(stride["tokens"].as_u64(), Some(rows / 7));
     let forecast = run_json(d, &["forecast", "synth:2:5", "--out", "p.parquet", "--json"]);
     assert_eq!(forecast["tokens"], features["tokens"]);
+    // A build without CUDA, or a machine without a device: the processor, or a refusal that says so.
+    let auto = ["forecast", "synth:2:5", "--device", "auto", "--out", "q.parquet", "--json"];
+    let auto = run_json(d, &auto);
+    if auto["device"] == "cpu" {
+        assert_eq!(
+            std::fs::read(d.join("p.parquet")).unwrap(),
+            std::fs::read(d.join("q.parquet")).unwrap()
+        );
+        let cuda = ["forecast", "synth:2:5", "--device", "cuda", "--out", "x.parquet"];
+        assert!(run_failing(d, &cuda, 2).contains("CUDA"));
+    }
     run_failing(d, &["book", "synth:2:5", "--levels", "0", "--out", "x.parquet"], 2);
     run_failing(d, &["features", "synth:2:5", "--stride", "0", "--out", "x.parquet"], 2);
     run_failing(d, &["features", "synth:2:5:2", "--out", "x.parquet"], 2);

@@ -85,6 +85,14 @@ impl EncoderState {
         self.position
     }
 
+    /// The tokens taken are the last of `position` tokens: they lie in the slots they would lie
+    /// in had all been taken.
+    pub(crate) fn continue_at(&mut self, position: u64) {
+        let same = position % WINDOW as u64 == self.position % WINDOW as u64;
+        assert!(same, "Invariant: a token keeps its slot");
+        self.position = position;
+    }
+
     pub(crate) fn advance(&mut self) {
         self.position += 1;
     }

@@ -42,6 +42,7 @@ fn compiled(compiler: &str, tile: usize) -> PathBuf {
     let id = std::process::id();
     let (text, program) = (format!("step-{tile}-{id}.c"), format!("step-{tile}-{id}"));
     let (text, program) = (folder.join(text), folder.join(program));
+    let kept = folder.join(format!("step-{tile}"));
     let source = format!("{}{HOST}{}{MAIN}", source::numbers(tile), source::STEP);
     std::fs::write(&text, source).unwrap();
     let mut command = Command::new(compiler);
@@ -52,7 +53,10 @@ fn compiled(compiler: &str, tile: usize) -> PathBuf {
     }
     let built = command.arg(&text).arg("-o").arg(&program).arg("-lm").output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    program
+    // Whoever runs the earlier file keeps it.
+    std::fs::rename(&program, &kept).unwrap();
+    std::fs::remove_file(&text).unwrap();
+    kept
 }
 
 /// Steps of a session: entries, and which token of which symbol each is.

@@ -77,6 +77,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("tokio", EDGE),
     ("ibapi", &["ijk-ibkr", "ijk-twsim"]),
     ("burn", &["ijk-models"]),
+    ("cudarc", &["ijk-infer", "ijk-models"]),
 ];
 
 /// Reads every member's manifest.

@@ -437,6 +437,10 @@ pub struct ForecastArgs {
     /// Weights file or `bundled`.
     #[arg(long, default_value = "bundled")]
     pub weights: String,
+    /// Where the encoder runs: cpu, cuda (a build with CUDA), or auto, whichever takes a token
+    /// faster. A device keeps keys and values as fp16: its forecasts differ in their last digits.
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub device: crate::place::Choice,
     /// Events a token.
     #[arg(long, default_value_t = 10)]
     pub stride: u32,
@@ -514,6 +518,10 @@ pub struct VramArgs {
     /// Tokens in the attention band, a power of two; this build's encoder has 64.
     #[arg(long, default_value_t = 64)]
     pub window: u64,
+    /// Takes the plan's memory on this machine's device and prints what the driver reports beside
+    /// it; needs a build with CUDA.
+    #[arg(long)]
+    pub measure: bool,
     /// Device memory allowed, bytes. Default: `infer.vram_budget_bytes` of the settings.
     #[arg(long, value_name = "BYTES")]
     pub budget: Option<u64>,

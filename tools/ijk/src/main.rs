@@ -12,6 +12,7 @@ mod header;
 mod live_feed;
 mod log;
 mod parents;
+mod place;
 mod print;
 mod progress;
 mod recover;

@@ -4,6 +4,7 @@
 //! A matrix (out, in) is stored as (in / 8, out, 8): a thread that computes one output reads 16
 //! bytes, eight inputs, and the thread beside it the 16 bytes beside them.
 
+use super::device::DeviceError;
 use crate::shape::{D_MODEL, FF, HEADS, LAYERS, OUTPUTS, WINDOW};
 use crate::weights::{MemberTensors, Weights};
 use half::f16;
@@ -103,6 +104,15 @@ pub fn sections() -> impl Iterator<Item = (String, Section)> {
     let blocks =
         (0..LAYERS).flat_map(|l| BLOCK.into_iter().map(move |s| (format!("l{l}.{}", s.tensor), s)));
     FIRST.into_iter().map(outer).chain(blocks).chain(LAST.into_iter().map(outer))
+}
+
+/// Checks that the device's kernel computes all there is in a model.
+///
+/// # Errors
+/// [`DeviceError::Unsupported`] for weights with slots: the kernel has no attention to them.
+pub fn check(weights: &Weights) -> Result<(), DeviceError> {
+    let has_slots = weights.members().iter().any(|m| m.tensor("cross.norm.weight").is_some());
+    if has_slots { Err(DeviceError::Unsupported("slots".into())) } else { Ok(()) }
 }
 
 /// Returns all members as the device reads them: fp16 bits, [`MEMBER_VALUES`] a member.

@@ -15,6 +15,10 @@ pub const THREADS: usize = 256;
 /// one is for latency, the large one for throughput.
 pub const TILES: [usize; 2] = [1, 8];
 
+/// Options of the compiler beside the architecture. Only what the text fuses is fused, so that a
+/// device computes the bits that the emulation computes.
+pub const OPTIONS: [&str; 2] = ["--std=c++14", "--fmad=false"];
+
 /// What a device gives.
 const DEVICE: &str = include_str!("device.cuh");
 /// The step: the same text for a device and for a C compiler.

@@ -365,7 +365,7 @@ INLINE void step_block(Shared *sh, const Step *step, unsigned int tile, unsigned
 }
 
 #ifdef __CUDACC__
-extern "C" __global__ void __launch_bounds__(THREADS) ENTRY_POINT(const Step step)
+extern "C" __global__ void __launch_bounds__(THREADS, 2) ENTRY_POINT(const Step step)
 {
     __shared__ Shared shared;
     step_block(&shared, &step, blockIdx.x, blockIdx.y);

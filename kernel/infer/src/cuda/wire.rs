@@ -69,6 +69,11 @@ impl Wire {
         Some(Entry { symbol, slot: slot as u32, filled: filled as u32, reserved: 0, features })
     }
 
+    /// Returns whether a row of one member says something: all its numbers are finite.
+    pub fn is_sound(&self, row: &[f32]) -> bool {
+        row.iter().take(OUTPUTS).all(|v| v.is_finite())
+    }
+
     /// Returns the forecasts of one member from its row; `None` if the row is cut.
     pub fn forecast(&self, row: &[f32]) -> Option<[HorizonForecast; HORIZON_COUNT]> {
         Some(self.target.forecast(row.get(..OUTPUTS)?))

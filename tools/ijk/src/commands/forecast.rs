@@ -5,29 +5,33 @@ use crate::cli::ForecastArgs;
 use crate::exit::Exit;
 use crate::print::{print_json, print_text};
 use crate::table::{Kind, Table};
-use crate::{progress, weights};
+use crate::{place, progress, weights};
 use ijk_core::EnsembleForecast;
 use ijk_core::forecast::{HORIZON_COUNT, HORIZONS};
-use ijk_infer::EncoderState;
+use ijk_infer::cuda::SymbolToken;
 use serde_json::json;
 
 /// Writes the forecasts.
 ///
 /// # Errors
-/// 2 for usage, 3 for bad input or weights; nothing is written then.
+/// 2 for usage and where the device that was asked for is not there, 3 for bad input or weights;
+/// nothing is written then.
 pub fn run(args: &ForecastArgs) -> Result<(), Exit> {
-    let Some((encoder, id)) = weights::load(&args.weights)? else {
+    let Some((model, id)) = weights::load_weights(&args.weights)? else {
         return Err(Exit::usage("--weights none: a forecast needs weights"));
     };
     let (mut source, index) = open(&args.spec, args.symbol.as_deref(), args.stride)?;
-    let mut state = EncoderState::new(&encoder);
-    let members = encoder.member_count();
+    let mut placed = place::place(&model, args.device)?;
+    let members = model.members().len();
+    let mut forecasts = Vec::with_capacity(1);
     let mut table = Table::create(&args.out.out, &columns(members), args.out.force)?;
     let bar = progress::bar(None, "forecast", args.out.json);
     for_each_token(&mut source, index, args.stride, |token| {
-        let forecast = encoder.step(&mut state, &token.features);
+        forecasts.clear();
+        let one = [SymbolToken { symbol: 0, features: token.features }];
+        placed.step(token.index, &one, &mut forecasts)?;
         token_cells(&mut table, token);
-        cells(&mut table, &forecast, members);
+        cells(&mut table, &forecasts[0], members);
         if token.index & 0xff == 0 {
             bar.set_message(format!("{} tokens", token.index));
         }
@@ -38,7 +42,7 @@ pub fn run(args: &ForecastArgs) -> Result<(), Exit> {
     if args.out.json {
         print_json(&json!({
             "out": args.out.out.display().to_string(), "tokens": tokens, "members": members,
-            "weights": id,
+            "weights": id, "device": placed.name, "left_device_at_token": placed.left_at,
         }));
     } else {
         print_text(&format!("{}: {tokens} tokens, {members} members\n", args.out.out.display()));

@@ -18,11 +18,52 @@ pub fn run(args: &VramArgs) -> Result<(), Exit> {
     let budget = args.budget.unwrap_or(settings.config.infer.vram_budget_bytes);
     let request = Request { symbols: args.symbols, members: args.members, window: args.window };
     let plan = plan::plan(request, budget).map_err(Exit::usage)?;
-    match args.json {
-        true => print_json(&as_json(&plan)),
-        false => print_text(&as_text(&plan)),
+    let measured = if args.measure { Some(measure(&plan)?) } else { None };
+    if args.json {
+        let mut document = as_json(&plan);
+        document["measured"] = json!(measured);
+        print_json(&document);
+    } else {
+        print_text(&as_text(&plan, measured.as_ref()));
     }
     Ok(())
+}
+
+/// What the driver reports beside the plan.
+#[derive(Debug, serde::Serialize)]
+struct Measured {
+    device: String,
+    total_bytes: u64,
+    before_bytes: u64,
+    taken_bytes: u64,
+}
+
+#[cfg(feature = "cuda")]
+fn measure(plan: &Plan) -> Result<Measured, Exit> {
+    use ijk_infer::{WeightsBuilder, WeightsSpec, tensor_specs};
+    let Request { symbols, members, window } = plan.request;
+    if window != WINDOW as u64 {
+        return Err(Exit::usage(format!("--measure: this build's window is {WINDOW}")));
+    }
+    let mut builder = WeightsBuilder::new(WeightsSpec::new(members as usize));
+    for t in tensor_specs(members as usize) {
+        builder = builder.tensor(&t.name, t.shape, &vec![0.0; t.value_count()]);
+    }
+    let weights = builder.finish().map_err(|e| Exit::new(crate::exit::BUG, e))?;
+    let engine = ijk_infer::cuda::open(&weights, symbols as usize, plan.budget_bytes, None)
+        .map_err(Exit::usage)?;
+    let found = engine.measured();
+    Ok(Measured {
+        device: found.device.clone(),
+        total_bytes: found.total_bytes,
+        before_bytes: found.before_bytes,
+        taken_bytes: found.taken_bytes,
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn measure(_: &Plan) -> Result<Measured, Exit> {
+    Err(Exit::usage("--measure: this build has no CUDA; build it with --features cuda"))
 }
 
 fn as_json(plan: &Plan) -> Value {
@@ -55,7 +96,7 @@ fn as_json(plan: &Plan) -> Value {
     document
 }
 
-fn as_text(plan: &Plan) -> String {
+fn as_text(plan: &Plan, measured: Option<&Measured>) -> String {
     let Request { symbols, members, window } = plan.request;
     let mut text = format!("{symbols} symbols, {members} members, window {window}\n\n");
     let mut row = |name: &str, place: &str, bytes: u64| {
@@ -67,11 +108,19 @@ fn as_text(plan: &Plan) -> String {
     }
     row("on the device", "", plan.device_bytes);
     row("budget", "", plan.budget_bytes);
+    if let Some(m) = measured {
+        row("taken, by the driver", "measured", m.taken_bytes);
+        row("before, others too", "measured", m.before_bytes);
+        row("the device has", "measured", m.total_bytes);
+    }
     text += &format!("\nlargest number of symbols that fits: {}\n", plan.symbols_max);
     if window != WINDOW as u64 {
         text += &format!("this build's encoder has a window of {WINDOW}\n");
     }
-    text += "the driver's allowance is an assumption; nothing was asked of a device\n";
+    text += &match measured {
+        Some(m) => format!("measured on {}\n", m.device),
+        None => "the driver's allowance is an assumption; no device was asked\n".to_owned(),
+    };
     text
 }
 

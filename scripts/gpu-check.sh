@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The encoder on this machine's CUDA device: same results as the processor, latency by batch size,
+# memory against the plan, PyTorch beside it, all against the floor of the memory's bandwidth.
+#
+#   scripts/gpu-check.sh [RECORD.json]
+#
+# Builds (no CUDA toolkit needed), runs, prints one table and writes the record (default
+# target/gpu-check.json). Needs libcuda and libnvrtc at run time; PyTorch with CUDA where there is
+# one (python3, or IJK_PYTHON). Without a device it says so and ends well: nothing was checked then.
+# Exit code 1 for a difference beyond the tolerance, memory beyond the plan, or a failed step.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+record=${1:-${CARGO_TARGET_DIR:-target}/gpu-check.json}
+python=${IJK_PYTHON:-python3}
+
+cargo build --release --locked --quiet -p ijk-infer --features cuda --example gpu_check
+found=$(mktemp -d)
+trap 'rm -rf "$found"' EXIT
+"${CARGO_TARGET_DIR:-target}/release/examples/gpu_check" >"$found/ours.json"
+if grep -q '"device": null' "$found/ours.json"; then
+    echo "no device: $(sed -n 's/^ *"why": "\(.*\)".*/\1/p' "$found/ours.json")"
+    echo "nothing was checked on a device"
+    exit 0
+fi
+commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+"$python" scripts/gpu_check.py "$found/ours.json" "$record" "$commit"
