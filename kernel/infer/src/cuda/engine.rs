@@ -84,6 +84,7 @@ impl Engine {
         vram_budget_bytes: u64,
         cache: Option<&Path>,
     ) -> Result<Engine, DeviceError> {
+        layout::check(weights)?;
         let members = weights.members().len();
         let request =
             Request { symbols: symbols as u64, members: members as u64, window: WINDOW as u64 };
@@ -138,6 +139,8 @@ impl Engine {
             }
             modules.push(module);
         }
+        // No step may start before zeros and weights have arrived: its stream waits for no other.
+        context.settle()?;
         let (free_now, _) = context.memory()?;
         let measured = Measured {
             device: context.name()?,

@@ -86,6 +86,11 @@ impl Context {
         self.attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)
     }
 
+    /// Waits until everything asked for so far is done, copies under way included.
+    pub fn settle(&self) -> Result<()> {
+        result::ctx::synchronize().map_err(called("cuCtxSynchronize"))
+    }
+
     /// Returns free and total memory, bytes.
     pub fn memory(&self) -> Result<(u64, u64)> {
         let (free, total) = result::mem_get_info().map_err(called("cuMemGetInfo"))?;
@@ -122,7 +127,7 @@ impl Arena {
     pub fn write(&mut self, offset: usize, values: &[u16]) -> Result<()> {
         let end = offset + size_of_val(values);
         assert!(end <= self.bytes, "Invariant: regions lie in the arena");
-        // SAFETY: the range lies in the arena; the call returns when the copy is done.
+        // SAFETY: the range lies in the arena; the call returns when it has read the values.
         let copied = unsafe { result::memcpy_htod_sync(self.at + offset as u64, values) };
         copied.map_err(called("cuMemcpyHtoD"))
     }

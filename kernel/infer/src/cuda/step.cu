@@ -367,7 +367,7 @@ INLINE void step_block(Shared *sh, const Step *step, unsigned int tile, unsigned
 #ifdef __CUDACC__
 extern "C" __global__ void __launch_bounds__(THREADS, 2) ENTRY_POINT(const Step step)
 {
-    __shared__ Shared shared;
+    __shared__ __align__(16) Shared shared;
     step_block(&shared, &step, blockIdx.x, blockIdx.y);
     phase_tell((int)threadIdx.x, &step, gridDim.x * gridDim.y);
 }
