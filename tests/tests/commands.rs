@@ -30,7 +30,7 @@ fn book_features_and_forecast_write_their_tables() {
     assert_eq!(stride["tokens"].as_u64(), Some(rows / 7));
     let forecast = run_json(d, &["forecast", "synth:2:5", "--out", "p.parquet", "--json"]);
     assert_eq!(forecast["tokens"], features["tokens"]);
-    // A build without CUDA, or a machine without a device: the processor, or a refusal that says so.
+    // Without CUDA or without a device: the processor, or a refusal that says so.
     let auto = ["forecast", "synth:2:5", "--device", "auto", "--out", "q.parquet", "--json"];
     let auto = run_json(d, &auto);
     if auto["device"] == "cpu" {
@@ -187,7 +187,8 @@ fn device_memory_is_planned_before_it_is_taken() {
     let tensors: u64 =
         plan["tensors"].as_array().unwrap().iter().map(|t| t["bytes"].as_u64().unwrap()).sum();
     assert_eq!(tensors.next_multiple_of(256), bytes("member_bytes"));
-    assert!(run(d, &asked[..7]).stdout.contains("key and value rings"));
+    let shown = run(d, &asked[..7]).stdout;
+    assert!(String::from_utf8_lossy(&shown).contains("key and value rings"));
 
     // One more than the largest that fits is refused, and the largest is named.
     let most = plan["symbols_max"].as_u64().unwrap();

@@ -3,9 +3,9 @@
 use crate::lexer::{self, Line};
 use crate::sources::Source;
 
-/// Files and folders that may hold unsafe code: the interfaces of system and driver, vector instructions, and
-/// the test doubles of the concurrency checker, whose plain memory must be able to race so that a
-/// checker can see that nothing does.
+/// Files and folders that may hold unsafe code: the interfaces of system and driver, vector
+/// instructions, and the test doubles of the concurrency checker, whose plain memory must be able
+/// to race so that a checker can see that nothing does.
 const ALLOWED: &[&str] = &[
     "kernel/journal/src/uring.rs",
     "kernel/engine/src/runtime/alloc.rs",

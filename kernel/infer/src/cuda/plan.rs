@@ -103,7 +103,11 @@ pub enum PlanError {
     #[error("symbols is {0}; use 1 to {SYMBOL_COUNT_MAX}")]
     Symbols(u64),
     /// Slots are positions modulo the window.
-    #[error("window is {0}; use a power of two, {min} to {max}", min = WINDOW_RANGE.0, max = WINDOW_RANGE.1)]
+    #[error(
+        "window is {0}; use a power of two, {min} to {max}",
+        min = WINDOW_RANGE.0,
+        max = WINDOW_RANGE.1
+    )]
     Window(u64),
     /// More than the budget.
     #[error(
