@@ -132,7 +132,8 @@ mod tests {
             let mut received = 2;
             for (step, qty, instrument, flags, kind, side) in rows {
                 // All but one column within its laws.
-                let keep = |column: usize, good: i32, any: i32| if odd == column { any } else { good };
+                let keep =
+                    |column: usize, good: i32, any: i32| if odd == column { any } else { good };
                 received += if odd == 0 { step - 1 } else { step };
                 let qty = if odd == 1 { qty } else { qty.max(0) };
                 for (column, value) in batch.longs.iter_mut().zip([1, received, 3, 4, 5, qty, 7]) {
