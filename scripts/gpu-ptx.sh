@@ -37,5 +37,6 @@ export LD_LIBRARY_PATH
 sources=$(mktemp -d)
 trap 'rm -rf "$sources"' EXIT
 # With the features of the whole workspace, so that nothing of it is compiled a second time.
-cargo run --release --locked --quiet --workspace --example device_source -- "$sources"
+cargo build --release --locked --quiet --workspace --example device_source
+"${CARGO_TARGET_DIR:-target}/release/examples/device_source" "$sources"
 python3 scripts/gpu_ptx.py "$library" "$sources"
