@@ -21,16 +21,24 @@ pub struct BookConfig {
 }
 
 impl BookConfig {
-    /// Default width of the fast range: 40.96 dollars of a stock.
-    pub const WINDOW_TICKS: usize = 4_096;
+    /// Default width of the fast range of a book by order: 40.96 dollars of a stock, 128 KiB a
+    /// side.
+    pub const WINDOW_TICKS_L3: usize = 1 << 12;
+    /// Default width of the fast range of a book by level: wide enough for the whole depth of a
+    /// crypto venue (6,553.60 dollars in ticks of 0.10), 512 KiB a side, of which only pages with
+    /// levels are ever touched.
+    pub const WINDOW_TICKS_L2: usize = 1 << 16;
 
-    /// Returns the sizes of [`limits`] for `instrument`.
-    pub fn for_instrument(instrument: &Instrument) -> BookConfig {
+    /// Returns the sizes of [`limits`] for a book of this kind of `instrument`.
+    pub fn for_instrument(kind: DepthKind, instrument: &Instrument) -> BookConfig {
         BookConfig {
             tick: instrument.tick,
             level_count_max: limits::L2_LEVEL_COUNT_MAX,
             order_count_max: limits::L3_ORDER_COUNT_MAX,
-            window_ticks: BookConfig::WINDOW_TICKS,
+            window_ticks: match kind {
+                DepthKind::L2 => BookConfig::WINDOW_TICKS_L2,
+                DepthKind::L3 => BookConfig::WINDOW_TICKS_L3,
+            },
         }
     }
 }
@@ -60,7 +68,7 @@ macro_rules! either {
 impl Book {
     /// Returns an empty book with the sizes of [`limits`]; all memory is taken here.
     pub fn new(kind: DepthKind, instrument: &Instrument) -> Book {
-        Book::with_config(kind, &BookConfig::for_instrument(instrument))
+        Book::with_config(kind, &BookConfig::for_instrument(kind, instrument))
     }
 
     /// Returns an empty book with the given sizes; all memory is taken here.

@@ -83,7 +83,7 @@ impl StockMarket {
         let config = BookConfig {
             level_count_max: 1_000,
             order_count_max: 50_000,
-            ..BookConfig::for_instrument(inst)
+            ..BookConfig::for_instrument(kind, inst)
         };
         StockMarket {
             book: Book::with_config(kind, &config),
