@@ -502,6 +502,9 @@ pub struct BenchArgs {
     /// Weights file or `bundled`.
     #[arg(long, default_value = "bundled")]
     pub weights: String,
+    /// Records a second at which they are due in the open-loop rows of `hotpath`.
+    #[arg(long, default_value_t = 20_000.0, value_parser = rate)]
+    pub rate: f64,
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
@@ -542,4 +545,12 @@ pub struct ExplainArgs {
     /// One JSON document on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Reads a rate a second.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (1.0..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("not a number from 1 to 1e9".to_string()),
+    }
 }

@@ -50,7 +50,7 @@ impl Path {
 /// the ticks among them out of which an order left.
 ///
 /// # Errors
-/// Exit code 2 where the kernel refuses its settings.
+/// Exit code 2 where the kernel refuses its settings, 70 where two passes differ.
 pub fn adapter(rows: &Rows, weights: &Weights) -> Result<Vec<Result1>, Exit> {
     let ticks = ticks(rows);
     let by_rows = vec![false; rows.instruments.len()];
@@ -65,10 +65,16 @@ pub fn adapter(rows: &Rows, weights: &Weights) -> Result<Vec<Result1>, Exit> {
     let encoder = Encoder::new(weights);
     let trading = || Trading::new(&rows.instruments, &depths, Some(encoder.clone()));
     trading()?;
-    let convert = calls("adapter.convert", ticks.len(), converter, |converter, i| {
-        converter.on(&ticks[i]);
-        converter.flush(SLOTS, &mut |event| _ = black_box(event));
-    });
+    let convert = calls(
+        "adapter.convert",
+        ticks.len(),
+        || (converter(), 0u64),
+        |(converter, records), i| {
+            converter.on(&ticks[i]);
+            converter.flush(SLOTS, &mut |event| *records += u64::from(black_box(event).qty.0 >= 0));
+        },
+        |(_, records)| *records,
+    )?;
     let path = || {
         let (converter, market) = (converter(), RingBuffer::new(SLOTS));
         let seen = Vec::with_capacity(SLOTS);
@@ -84,7 +90,8 @@ pub fn adapter(rows: &Rows, weights: &Weights) -> Result<Vec<Result1>, Exit> {
             }
         },
         |path, _| path.as_mut().is_some_and(Path::settle),
-    );
+        |path| path.as_ref().map_or(0, |path| path.trading.answer()),
+    )?;
     Ok(vec![convert, all, with_order])
 }
 

@@ -1,7 +1,9 @@
 //! `ijk bench`: latency and throughput of this build on this machine.
 
 mod adapter;
+mod journaled;
 mod measure;
+mod open;
 mod rows;
 mod steps;
 mod trading;
@@ -12,7 +14,7 @@ use crate::print::{print_json, print_text};
 use crate::{feeds, progress, system, weights};
 use ijk_core::{DepthKind, EventSource, Instrument, MarketEvent};
 use measure::Result1;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 /// Records kept in memory for the benches; a longer feed is cut here.
 const RECORDS_MAX: usize = 2_000_000;
@@ -40,37 +42,41 @@ pub fn run(args: &BenchArgs) -> Result<(), Exit> {
     };
     let bar = progress::bar(None, "bench", args.json);
     let mut results = Vec::new();
+    let mut ratios = serde_json::Map::new();
     let wants = |what| args.what == BenchWhat::All || args.what == what;
     if wants(BenchWhat::Book) {
-        results.push(steps::book(&rows));
+        results.push(steps::book(&rows)?);
     }
     if wants(BenchWhat::Features) {
-        results.push(steps::features(&rows));
+        results.push(steps::features(&rows)?);
     }
     if wants(BenchWhat::Infer) {
-        results.extend(steps::infer(&rows, &encoder));
+        results.extend(steps::infer(&rows, &encoder)?);
     }
     if wants(BenchWhat::Hotpath) {
-        results.extend(steps::hotpath(&rows, &encoder)?);
+        results.extend(steps::hotpath(&rows, &encoder, args.rate)?);
     }
     if wants(BenchWhat::Adapter) {
         results.extend(adapter::adapter(&rows, &encoder)?);
     }
     if wants(BenchWhat::Ring) {
-        results.push(steps::ring());
+        results.push(steps::ring()?);
     }
     if wants(BenchWhat::Journal) {
         results.push(steps::journal(&rows)?);
+        let found = journaled::journaled(&rows)?;
+        results.extend(found.results);
+        ratios.insert("kernel.journal_on/off".to_string(), found.ratio);
     }
     if wants(BenchWhat::Replay) {
-        results.push(rows::replay(&rows));
+        results.push(rows::replay(&rows)?);
         results.push(rows::ticks_scan(&rows)?);
     }
     if wants(BenchWhat::Backtest) {
         results.push(rows::backtest_top(&rows)?);
     }
     bar.finish_and_clear();
-    report(&results, &id.sha256, args.json);
+    report(&results, &ratios, &id.sha256, args);
     Ok(())
 }
 
@@ -87,8 +93,8 @@ fn load(spec: &str) -> Result<Rows, Exit> {
     Ok(Rows { instruments, depths, records })
 }
 
-fn report(results: &[Result1], weights_sha256: &str, as_json: bool) {
-    if as_json {
+fn report(results: &[Result1], ratios: &Map<String, Value>, sha256: &str, args: &BenchArgs) {
+    if args.json {
         let rows: Vec<_> = results.iter().map(Result1::json).collect();
         print_json(&json!({
             "machine": {
@@ -96,18 +102,31 @@ fn report(results: &[Result1], weights_sha256: &str, as_json: bool) {
                 "cores": std::thread::available_parallelism().map_or(1, usize::from),
             },
             "commit": env!("IJK_COMMIT"),
-            "weights_sha256": weights_sha256,
+            "weights_sha256": sha256,
+            "open_loop_rate_per_s": args.rate,
             "results": rows,
+            "ratios": ratios,
         }));
         return;
     }
     print_text(&format!("{}, commit {}\n", system::cpu_name(), env!("IJK_COMMIT")));
     print_text(&format!(
-        "{:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>12}\n",
+        "{:<28} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>12}\n",
         "name", "n", "min", "p50", "p99", "p99.9", "max", "cpu_best"
     ));
     for r in results {
         print_text(&r.line());
     }
+    for (name, ratio) in ratios {
+        let part = |key: &str| ratio[key].as_f64().unwrap_or(f64::NAN);
+        print_text(&format!("{name}: p50 {:.3}, p99 {:.3}\n", part("p50"), part("p99")));
+    }
     print_text("ns a call; rates are per CPU second (cpu_best)\n");
+    if results.iter().any(|r| r.name.ends_with(".open")) {
+        let rate = args.rate;
+        print_text(&format!(
+            ".open, .recorded: {rate} records a second, evenly or as recorded, from when each was \
+             due; the rows above them one after the other\n"
+        ));
+    }
 }

@@ -1,20 +1,23 @@
 //! A kernel that trades, for the benches of the whole path: parents to work and a simulated venue
 //! that answers. Only what a record costs the kernel is timed; parents and venue come between.
 
+use super::measure::mix;
 use crate::exit::Exit;
 use ijk_core::record::{
-    DecisionRecord, ParentCommand, ParentRecord, RefusalRecord, ScheduleKind, Urgency,
+    DecisionRecord, ParentCommand, ParentRecord, RecordKind, RefusalRecord, ScheduleKind, Urgency,
 };
 use ijk_core::{
     AlarmRecord, CancelOrder, CarryItem, CarryKind, Config, DepthKind, FateRecord, Instrument,
     InstrumentId, MarketEvent, NewOrder, Qty, RecvTs, Side, SnapshotRequest,
 };
+use ijk_engine::runtime::journal_port::JournalPort;
 use ijk_engine::{Input, Kernel, KernelParts, NoProbe, Outputs};
 use ijk_infer::Encoder;
 use ijk_risk::Approved;
 use ijk_venue::{SimExchange, Venue, VenueMessage};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::hint::black_box;
+use zerocopy::IntoBytes;
 
 /// Slots of each ring.
 const SLOTS: usize = 1_024;
@@ -23,26 +26,44 @@ const PARENT_EVERY: usize = 300;
 /// Lots of a parent.
 const PARENT_LOTS: i64 = 200;
 
-/// What leaves goes into rings, as on its way to the thread that sends it.
+/// What leaves goes into rings, as on its way to the thread that sends it, and first into the
+/// journal where there is one.
 struct ToRings {
     orders: Producer<Approved<NewOrder>>,
     cancels: Producer<CancelOrder>,
+    journal: Option<JournalPort>,
+}
+
+impl ToRings {
+    #[inline]
+    fn note(&mut self, now: RecvTs, kind: RecordKind, payload: &[u8]) {
+        if let Some(journal) = &mut self.journal {
+            let kept = journal.append(now, kind, payload);
+            assert!(kept, "the journal is written while the bench runs");
+        }
+    }
 }
 
 impl Outputs for ToRings {
-    fn decision(&mut self, _: RecvTs, record: &DecisionRecord) {
-        black_box(record);
+    fn decision(&mut self, now: RecvTs, record: &DecisionRecord) {
+        self.note(now, RecordKind::Decision, black_box(record).as_bytes());
     }
-    fn order(&mut self, _: RecvTs, order: Approved<NewOrder>) {
+    fn order(&mut self, now: RecvTs, order: Approved<NewOrder>) {
+        self.note(now, RecordKind::Order, order.get().as_bytes());
         let pushed = self.orders.push(order);
         assert!(pushed.is_ok(), "the ring is emptied after each record");
     }
-    fn cancel(&mut self, _: RecvTs, cancel: CancelOrder) {
+    fn cancel(&mut self, now: RecvTs, cancel: CancelOrder) {
+        self.note(now, RecordKind::Cancel, cancel.as_bytes());
         let pushed = self.cancels.push(cancel);
         assert!(pushed.is_ok(), "the ring is emptied after each record");
     }
-    fn refusal(&mut self, _: RecvTs, _: &RefusalRecord) {}
-    fn parent(&mut self, _: RecvTs, _: &ParentRecord) {}
+    fn refusal(&mut self, now: RecvTs, record: &RefusalRecord) {
+        self.note(now, RecordKind::Refusal, record.as_bytes());
+    }
+    fn parent(&mut self, now: RecvTs, record: &ParentRecord) {
+        self.note(now, RecordKind::ParentState, record.as_bytes());
+    }
     fn request(&mut self, _: RecvTs, _: &SnapshotRequest) {}
     fn fate(&mut self, _: RecvTs, _: &FateRecord) {}
     fn alarm(&mut self, _: RecvTs, _: &AlarmRecord) {}
@@ -57,6 +78,7 @@ pub struct Trading {
     exchange: SimExchange,
     lots: Vec<i64>,
     records: usize,
+    answer: u64,
 }
 
 impl Trading {
@@ -84,12 +106,13 @@ impl Trading {
         let (to_cancels, cancels) = RingBuffer::new(SLOTS);
         let mut trading = Trading {
             kernel,
-            out: ToRings { orders: to_orders, cancels: to_cancels },
+            out: ToRings { orders: to_orders, cancels: to_cancels, journal: None },
             orders,
             cancels,
             exchange: exchange.map_err(Exit::usage)?,
             lots: instruments.iter().map(|i| i.lot.0.max(1)).collect(),
             records: 0,
+            answer: 0,
         };
         // Nothing is sent before the kernel knows that no run before it left anything.
         let done = CarryItem::new(CarryKind::Done);
@@ -97,8 +120,24 @@ impl Trading {
         Ok(trading)
     }
 
+    /// From now on everything goes into this journal, if any, before it is acted on.
+    pub fn keep(&mut self, journal: Option<JournalPort>) {
+        self.out.journal = journal;
+    }
+
+    /// Returns the journal.
+    pub fn give_back(&mut self) -> Option<JournalPort> {
+        self.out.journal.take()
+    }
+
+    /// Returns what the records came to: a hash of every order and cancel that left, in turn.
+    pub fn answer(&self) -> u64 {
+        self.answer
+    }
+
     /// What is timed: one record until all that follows from it lies in the rings.
     pub fn take(&mut self, event: &MarketEvent) {
+        self.out.note(event.ts_receive, RecordKind::Market, event.as_bytes());
         let input = Input::Market(event);
         self.kernel.on_input(event.ts_receive, &input, &mut self.out, &mut NoProbe);
     }
@@ -126,10 +165,14 @@ impl Trading {
     fn hand_over(&mut self, now: RecvTs) -> bool {
         let mut any = false;
         while let Ok(order) = self.orders.pop() {
+            let o = order.get();
+            let parts = [now.0, o.client_order_id.0, o.px.0 as u64, o.qty.0 as u64, o.side as u64];
+            self.answer = parts.into_iter().fold(self.answer, mix);
             self.exchange.submit(now, order);
             any = true;
         }
         while let Ok(cancel) = self.cancels.pop() {
+            self.answer = mix(self.answer, cancel.client_order_id.0);
             self.exchange.cancel(now, cancel);
         }
         any
@@ -175,5 +218,6 @@ mod tests {
         }
         assert!(orders > 10, "{orders} records with orders");
         assert!(trading.kernel.counts().fills > 0, "the venue answers");
+        assert_ne!(trading.answer(), 0);
     }
 }
