@@ -1,7 +1,7 @@
 """The rows that both sides get, the order flow, and the rows as hftbacktest reads them."""
 
-import gzip
-import json
+import sys
+from pathlib import Path
 
 import numpy as np
 from hftbacktest import (
@@ -16,28 +16,8 @@ from hftbacktest import (
 )
 from hftbacktest.types import event_dtype
 
-
-def messages(path):
-    """Yields receive time, message and line of depth updates, snapshots and trades.
-
-    Book tickers are left out on both sides: hftbacktest has no use for them in its book, and our
-    reader would put them on top of the depth.
-    """
-    with gzip.open(path, "rt") as lines:
-        for line in lines:
-            ts, text = line.split(" ", 1)
-            outer = json.loads(text)
-            data = outer.get("data", outer)
-            kind = data.get("e", "snapshot" if "lastUpdateId" in data else "other")
-            if kind in ("depthUpdate", "trade", "snapshot"):
-                yield int(ts), kind, data, line
-
-
-def filtered(path, out):
-    """Writes the rows that both sides get."""
-    with gzip.open(out, "wt", compresslevel=1) as rows:
-        for _, _, _, line in messages(path):
-            rows.write(line)
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from recorded import filtered, messages  # noqa: E402, F401
 
 
 class Book:

@@ -8,7 +8,7 @@
 mod flow;
 
 use flow::{Action, Step};
-use ijk_core::config::{FeeConfig, FeeSchedule, RiskConfig, SimConfig};
+use ijk_core::config::{FeeConfig, FeeSchedule, SimConfig};
 use ijk_core::num::parse_decimal_e9;
 use ijk_core::{
     CancelOrder, ClientOrderId, EventSource, Instrument, InstrumentId, NewOrder, OrderType,
@@ -16,6 +16,7 @@ use ijk_core::{
 };
 use ijk_data::{FeedSpec, open_feed};
 use ijk_market::Book;
+use ijk_peers::wide;
 use ijk_risk::{Gate, Quote};
 use ijk_venue::{SimExchange, Venue, VenueMessage};
 use std::io::Write;
@@ -68,28 +69,6 @@ fn run(args: &[String]) -> Result<(), String> {
         out: std::io::BufWriter::new(std::io::stdout().lock()),
     };
     run.replay(&mut source, &steps).map_err(|e| e.to_string())
-}
-
-/// A gate that lets everything sensible through: what is compared are exchanges.
-fn wide() -> RiskConfig {
-    const WIDE: f64 = 1e12;
-    RiskConfig {
-        start_equity_usd: WIDE,
-        settled_cash_usd: WIDE,
-        max_order_qty: i64::MAX,
-        max_order_notional_usd: WIDE,
-        max_position_notional_usd: WIDE,
-        max_gross_notional_usd: WIDE,
-        max_net_notional_usd: WIDE,
-        reduce_only_loss_usd: WIDE,
-        halt_loss_usd: WIDE,
-        max_drawdown_usd: WIDE,
-        max_orders_per_s: 1_000,
-        order_burst: 1_000,
-        price_collar_bps: 1_000.0,
-        price_collar_hard_bps: 1_000.0,
-        ..RiskConfig::simulation()
-    }
 }
 
 impl<W: Write> Run<W> {
