@@ -10,6 +10,10 @@ import sys
 from datetime import date
 
 
+# Why a program that was set up did not start.
+NOT_STARTED = {}
+
+
 class Peer:
     """A program behind the protocol of `worker.py`."""
 
@@ -45,6 +49,7 @@ def start(arguments):
         except (RuntimeError, OSError) as e:
             if name == "ours":
                 raise
+            NOT_STARTED[name] = str(e)
             print(f"{name}: not run: {e}", file=sys.stderr)
     return peers
 
@@ -102,7 +107,7 @@ def head(peers, reasons):
         "real_time": os.environ.get("IJK_PEERS_FIFO") == "1",
         "commit": os.environ.get("IJK_COMMIT", "unknown"),
         "peers": {name: peer.about for name, peer in peers.items()},
-        "not_run": missing,
+        "not_run": missing | NOT_STARTED,
     }
 
 
