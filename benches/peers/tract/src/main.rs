@@ -3,7 +3,6 @@
 
 use serde_json::{Value, json};
 use std::io::{BufRead, Write};
-use std::sync::Arc;
 use tract_onnx::prelude::*;
 
 const WINDOW: usize = 64;
@@ -21,7 +20,7 @@ fn main() -> TractResult<()> {
         .chunks_exact(WINDOW * FEATURES)
         .map(|w| Tensor::from_shape(&[WINDOW, FEATURES], w).map(|t| t.into()))
         .collect::<TractResult<_>>()?;
-    let mut state = SimpleState::new(&Arc::new(plan))?;
+    let infer = |window: &TValue| plan.run(tvec!(window.clone()));
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -30,12 +29,12 @@ fn main() -> TractResult<()> {
             ["check"] => {
                 let mut rows = Vec::new();
                 for window in &windows {
-                    let out = state.run(tvec!(window.clone()))?;
+                    let out = infer(window)?;
                     rows.push(out[0].to_plain_array_view::<f32>()?.iter().copied().collect());
                 }
                 json!({ "window": rows as Vec<Vec<f32>> })
             }
-            ["run", _, count] => run(&mut state, &windows, count.parse()?)?,
+            ["run", _, count] => run(infer, &windows, count.parse()?)?,
             _ => json!({ "error": "no such command" }),
         };
         let mut out = std::io::stdout().lock();
@@ -45,10 +44,14 @@ fn main() -> TractResult<()> {
     Ok(())
 }
 
-fn run(state: &mut TypedSimpleState, windows: &[TValue], count: usize) -> TractResult<Value> {
+fn run<T>(
+    infer: impl Fn(&TValue) -> TractResult<T>,
+    windows: &[TValue],
+    count: usize,
+) -> TractResult<Value> {
     let before = cpu_ns();
     for i in 0..count {
-        state.run(tvec!(windows[i % windows.len()].clone()))?;
+        infer(&windows[i % windows.len()])?;
     }
     Ok(json!({ "cpu_ns": cpu_ns() - before }))
 }
