@@ -22,6 +22,7 @@ pub mod order;
 pub mod record;
 pub mod risk_config;
 pub mod session;
+pub mod slot;
 pub mod time;
 
 pub use alarm::AlarmCode;
@@ -39,4 +40,5 @@ pub use session::{
     AlarmRecord, Block, CarryItem, CarryKind, Fate, FateRecord, LinkEvent, LinkKind, SnapshotItem,
     SnapshotKind, SnapshotRequest, VenueOrderStatus,
 };
+pub use slot::{SlotShape, SlotUpdate};
 pub use time::{ExchTs, RecvTs};

@@ -23,6 +23,10 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 pub const L3_ORDER_COUNT_MAX: usize = 1 << 17;
 /// Levels a side one book holds outside its fast range.
 pub const L2_LEVEL_COUNT_MAX: usize = 1 << 14;
+/// Slots for further modalities of one model.
+pub const SLOT_COUNT_MAX: usize = 8;
+/// Numbers of one slot's vector.
+pub const SLOT_WIDTH_MAX: usize = 512;
 /// Largest payload of one journal record.
 pub const RECORD_PAYLOAD_BYTES_MAX: usize = 1 << 15;
 
@@ -32,3 +36,4 @@ const _: () = assert!(OPEN_ORDER_COUNT_MAX >= ACTIONS_PER_INPUT_MAX);
 const _: () = assert!(INSTRUMENT_COUNT_MAX <= u16::MAX as usize);
 // The largest record is a decision; see `record::DecisionRecord`.
 const _: () = assert!(RECORD_PAYLOAD_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(crate::slot::SLOT_PAYLOAD_BYTES_MAX <= RECORD_PAYLOAD_BYTES_MAX);

@@ -35,6 +35,8 @@ pub enum RecordKind {
     Condition = 9,
     /// Input: JSON text of a [`crate::config::RiskConfig`]; what is stricter in it holds from here.
     Limits = 10,
+    /// Input: a [`crate::SlotUpdate`], a vector of another modality that became known.
+    Slot = 11,
     /// Output: a [`DecisionRecord`].
     Decision = 16,
     /// Output: a [`crate::NewOrder`] that passed the gate and left.
@@ -75,6 +77,7 @@ impl RecordKind {
                 | RecordKind::Carry
                 | RecordKind::Condition
                 | RecordKind::Limits
+                | RecordKind::Slot
         )
     }
 

@@ -7,6 +7,7 @@ use crate::state::{Band, EncoderState};
 use crate::weights::{Weights, WeightsSpec};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::EnsembleForecast;
+use ijk_core::{SlotShape, SlotUpdate};
 
 /// All members of a model, packed for this machine. Shared by any number of instruments, each
 /// with its own [`EncoderState`].
@@ -68,7 +69,38 @@ impl Encoder {
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
     ) -> EnsembleForecast {
-        self.level.step(&self.model, state, features, &mut ())
+        self.level.step(&self.model, state, features, None, &mut ())
+    }
+
+    /// As [`Encoder::step`], at the time `at_ns` (nanoseconds UTC), as of which the slots are read.
+    /// [`Encoder::step`] itself reads none: its forecast is that of a token at which every slot is
+    /// missing.
+    pub fn step_at(
+        &self,
+        state: &mut EncoderState,
+        features: &[f64; FEATURE_COUNT],
+        at_ns: u64,
+    ) -> EnsembleForecast {
+        self.level.step(&self.model, state, features, Some(at_ns), &mut ())
+    }
+
+    /// Returns the slots of the model, in the order of their indices.
+    pub fn slots(&self) -> &[SlotShape] {
+        &self.spec.slots
+    }
+
+    /// Takes a vector of another modality: it counts from the next token on, at times not before
+    /// its `known_from`. What the slot held is forgotten, unless that was known later. Keys and
+    /// values are computed here, once. Returns false, and changes nothing, where the model has no
+    /// such slot, the width is another, or a number is one that no slot may hold.
+    ///
+    /// Panics if the state was made for an encoder of another shape.
+    pub fn know(&self, state: &mut EncoderState, update: &SlotUpdate) -> bool {
+        let fits = self.model.fits(update);
+        if fits {
+            self.level.know(&self.model, state, update);
+        }
+        fits
     }
 
     /// As [`Encoder::step`], showing every row of attention to `probe`.
@@ -78,7 +110,7 @@ impl Encoder {
         features: &[f64; FEATURE_COUNT],
         probe: &mut impl AttentionProbe,
     ) -> EnsembleForecast {
-        self.level.step(&self.model, state, features, probe)
+        self.level.step(&self.model, state, features, None, probe)
     }
 }
 

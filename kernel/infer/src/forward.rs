@@ -1,10 +1,12 @@
 //! The forward pass of one token, top to bottom.
 
+use crate::cross::{self, Known, SlotEntry};
 use crate::encoder::{AttentionProbe, AttentionRow};
 use crate::kernels::{self, Linear, OUTPUT_BLOCK};
 use crate::pack::{PackedMember, PackedModel};
 use crate::shape::{D_MODEL, FF, HEAD_DIM, HEADS, OUTPUTS, WINDOW};
 use crate::state::{Band, EncoderState, LayerRing};
+use ijk_core::SlotUpdate;
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::EnsembleForecast;
 
@@ -12,22 +14,26 @@ use ijk_core::forecast::EnsembleForecast;
 const OUTPUTS_PADDED: usize = OUTPUTS.next_multiple_of(OUTPUT_BLOCK);
 
 /// Takes one token through every member. Features that are not finite give no forecast and leave
-/// the state as it was: one bad token must not stay in the rings for 64 more.
+/// the state as it was: one bad token must not stay in the rings for 64 more. Slots are read as of
+/// `at_ns`; without it none is.
 #[inline(always)]
 pub(crate) fn step<L: Linear>(
     model: &PackedModel<L>,
     state: &mut EncoderState,
     features: &[f64; FEATURE_COUNT],
+    at_ns: Option<u64>,
     probe: &mut impl AttentionProbe,
 ) -> EnsembleForecast {
     let mut forecast = EnsembleForecast::default();
     let Some(scaled) = model.scaler.scaled(features) else { return forecast };
     let band = Band::at(state.token_count());
-    let rings = state.rings_by_member();
+    let (rings, memory) = state.parts();
+    let known = memory.known(&model.slots, at_ns);
     let same = rings.len() == model.members.len();
     assert!(same, "Condition failed: the state was made for an encoder of this many members");
     for (m, (member, rings)) in model.members.iter().zip(rings).enumerate() {
-        let outputs = forward(member, rings, band, &scaled, m, probe);
+        let slots = (memory.of_member(m), &known);
+        let outputs = forward(member, rings, band, &scaled, slots, m, probe);
         forecast.members[m] = model.target.forecast(&outputs[..OUTPUTS]);
     }
     forecast.member_count = model.members.len() as u32;
@@ -42,6 +48,7 @@ fn forward<L: Linear>(
     rings: &mut [LayerRing], // (layer,)
     band: Band,
     features: &[f32; FEATURE_COUNT],
+    (entries, known): (&[SlotEntry], &Known), // (slot,)
     member_index: usize,
     probe: &mut impl AttentionProbe,
 ) -> [f32; OUTPUTS_PADDED] {
@@ -79,9 +86,26 @@ fn forward<L: Linear>(
         block.ff2.apply(&wide, &mut h);
         add(&mut x, &h);
     }
+    // x += out(attention(norm(x)) to the slots), where any is known
+    if known.count > 0
+        && let Some(cross) = &member.cross
+    {
+        cross::attend(cross, entries, known, &mut x);
+    }
     kernels::layer_norm(&x, &member.norm_f, &mut h);
     member.head.apply(&h, &mut outputs);
     outputs
+}
+
+/// Takes one vector of another modality, which must fit the model.
+#[inline(always)]
+pub(crate) fn know<L: Linear>(
+    model: &PackedModel<L>,
+    state: &mut EncoderState,
+    update: &SlotUpdate,
+) {
+    let (_, memory) = state.parts();
+    cross::know(model.members.iter().map(|m| m.cross.as_ref()), memory, update);
 }
 
 #[inline(always)]

@@ -8,6 +8,8 @@
 //! ```text
 //! Weights::from_bytes ──▶ Encoder::new ──▶ encoder.step(&mut EncoderState, features) ──▶ forecast
 //!      (file, fp16)        (packed once)     (one ring of keys and values an instrument)
+//!
+//! SlotUpdate ──▶ encoder.know(&mut EncoderState, update); encoder.step_at(.., time)
 //! ```
 
 #![deny(unsafe_code)]
@@ -15,6 +17,7 @@
 // The kernels index several arrays with one subscript, as their formulas do.
 #![allow(clippy::needless_range_loop)]
 
+mod cross;
 pub mod cuda;
 mod encoder;
 mod forward;
@@ -26,12 +29,13 @@ mod simd;
 mod state;
 pub mod weights;
 
+pub use cross::log_age;
 pub use encoder::{AttentionProbe, AttentionRow, Encoder};
 pub use pack::Packing;
 pub use shape::ModelShape;
 pub use simd::Level;
 pub use state::EncoderState;
 pub use weights::{
-    MemberTensors, TensorSpec, TrustRegion, Weights, WeightsBuilder, WeightsError, WeightsSpec,
-    tensor_specs,
+    MemberTensors, SlotTensorSpec, TensorSpec, TrustRegion, Weights, WeightsBuilder, WeightsError,
+    WeightsSpec, slot_tensor_specs, tensor_specs,
 };

@@ -1,11 +1,13 @@
 //! The model as the kernels want it, packed once from the fp16 weights.
 
+use crate::cross::{PackedCross, PackedSlot, SlotLimits, fits, padded};
 use crate::kernels::{Bf16Linear, F32Linear, Linear, Norm};
 use crate::shape::{D_MODEL, HEADS, LAYERS, LOG_VAR_MAX, OUTPUTS_PER_HORIZON, WINDOW};
 use crate::state::Band;
-use crate::weights::{MemberTensors, TensorSpec, Weights, WeightsSpec, tensor_specs};
+use crate::weights::{MemberTensors, Weights, WeightsSpec, slot_tensor_specs, tensor_specs};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::{HORIZON_COUNT, HorizonForecast};
+use ijk_core::{SlotShape, SlotUpdate};
 
 /// How the weights of linear layers are held. The numbers are those of the file either way, and so
 /// are the forecasts, bit for bit.
@@ -20,10 +22,16 @@ pub enum Packing {
 impl Packing {
     /// Returns the one of fewest bytes that holds these weights exactly.
     pub fn narrowest(weights: &Weights) -> Packing {
-        let bf16 = tensor_specs(weights.members().len()).iter().filter(|t| is_matrix(t)).all(|t| {
-            let tensor = weights.members()[t.member].widened(&t.local);
-            tensor.into_iter().all(Bf16Linear::holds)
-        });
+        let members = weights.members();
+        let holds = |member: usize, local: &str, shape: &[usize]| {
+            // Only the weights of linear layers are packed.
+            shape.len() != 2
+                || !local.ends_with(".weight")
+                || members[member].widened(local).into_iter().all(Bf16Linear::holds)
+        };
+        let slots = slot_tensor_specs(members.len(), &weights.spec.slots);
+        let bf16 = tensor_specs(members.len()).iter().all(|t| holds(t.member, &t.local, t.shape))
+            && slots.iter().all(|t| holds(t.member, &t.local, &t.shape));
         if bf16 { Packing::Bf16 } else { Packing::F32 }
     }
 
@@ -34,11 +42,6 @@ impl Packing {
             Packing::Bf16 => "bf16",
         }
     }
-}
-
-/// Weight of a linear layer.
-fn is_matrix(tensor: &TensorSpec) -> bool {
-    tensor.shape.len() == 2 && tensor.local.ends_with(".weight")
 }
 
 /// A model packed one way or the other.
@@ -63,6 +66,14 @@ impl Model {
         }
     }
 
+    /// Returns whether the update is one of this model's slots.
+    pub fn fits(&self, update: &SlotUpdate) -> bool {
+        match self {
+            Model::F32(model) => fits(&model.slots, update),
+            Model::Bf16(model) => fits(&model.slots, update),
+        }
+    }
+
     pub fn member_count(&self) -> usize {
         match self {
             Model::F32(model) => model.members.len(),
@@ -76,6 +87,8 @@ impl Model {
 pub(crate) struct PackedModel<L: Linear> {
     pub scaler: Scaler,
     pub target: Target,
+    /// (slot,)
+    pub slots: Vec<SlotLimits>,
     pub members: Vec<PackedMember<L>>,
 }
 
@@ -85,6 +98,8 @@ pub(crate) struct PackedMember<L: Linear> {
     /// 12 -> 64
     pub input: L,
     pub blocks: Vec<PackedBlock<L>>,
+    /// Behind the last block, where the model has slots.
+    pub cross: Option<PackedCross<L>>,
     pub norm_f: Norm,
     /// 64 -> 20
     pub head: L,
@@ -193,16 +208,22 @@ impl<L: Linear> PackedModel<L> {
         PackedModel {
             scaler: Scaler::of(&weights.spec),
             target: Target::of(&weights.spec),
-            members: weights.members().iter().map(PackedMember::new).collect(),
+            slots: weights.spec.slots.iter().map(limits).collect(),
+            members: weights
+                .members()
+                .iter()
+                .map(|member| PackedMember::new(member, &weights.spec.slots))
+                .collect(),
         }
     }
 }
 
 impl<L: Linear> PackedMember<L> {
-    fn new(tensors: &MemberTensors) -> PackedMember<L> {
+    fn new(tensors: &MemberTensors, slots: &[SlotShape]) -> PackedMember<L> {
         PackedMember {
             input: linear::<L>(tensors, "input"),
             blocks: (0..LAYERS).map(|l| PackedBlock::new(tensors, l)).collect(),
+            cross: (!slots.is_empty()).then(|| cross::<L>(tensors, slots)),
             norm_f: norm(tensors, "norm_f"),
             head: linear::<L>(tensors, "head"),
         }
@@ -228,6 +249,39 @@ fn linear<L: Linear>(tensors: &MemberTensors, name: &str) -> L {
     let weight = tensors.widened(&format!("{name}.weight"));
     let bias = tensors.widened(&format!("{name}.bias"));
     L::pack(&weight, &bias)
+}
+
+fn limits(slot: &SlotShape) -> SlotLimits {
+    SlotLimits { width: slot.width, stale_after_ns: slot.stale_after_ns() }
+}
+
+fn cross<L: Linear>(tensors: &MemberTensors, slots: &[SlotShape]) -> PackedCross<L> {
+    let per_head = |name: String| -> [f32; HEADS] {
+        let values = tensors.widened(&name);
+        values.try_into().expect("Invariant: checked weights have the schema's shapes")
+    };
+    let slot = |(i, slot): (usize, &SlotShape)| PackedSlot {
+        key: slot_linear::<L>(tensors, &format!("cross.s{i}.key"), slot.width),
+        value: slot_linear::<L>(tensors, &format!("cross.s{i}.value"), slot.width),
+        fading: per_head(format!("cross.s{i}.fading")),
+        bias: per_head(format!("cross.s{i}.bias")),
+    };
+    PackedCross {
+        norm: norm(tensors, "cross.norm"),
+        query: linear::<L>(tensors, "cross.query"),
+        slots: slots.iter().enumerate().map(slot).collect(),
+        out: linear::<L>(tensors, "cross.out"),
+    }
+}
+
+/// A layer of `width` inputs, with a zero weight behind each row where that is odd.
+fn slot_linear<L: Linear>(tensors: &MemberTensors, name: &str, width: usize) -> L {
+    let weight = tensors.widened(&format!("{name}.weight"));
+    let bias = tensors.widened(&format!("{name}.bias"));
+    let zeros = vec![0.0; padded(width) - width];
+    let rows: Vec<f32> =
+        weight.chunks_exact(width).flat_map(|row| [row, &zeros].concat()).collect();
+    L::pack(&rows, &bias)
 }
 
 fn norm(tensors: &MemberTensors, name: &str) -> Norm {

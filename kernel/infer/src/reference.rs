@@ -22,8 +22,12 @@ pub struct ReferenceForecast {
     pub log_var: f64,
 }
 
-/// Returns the forecasts of one member at every token of the sequence; `tokens` in raw units.
-/// Memory grows with the square of the length.
+/// What a token knew of each slot of the model: its vector and its age in seconds; `None` where it
+/// was missing.
+pub type Sight = Vec<Option<(Vec<f32>, f64)>>;
+
+/// Returns the forecasts of one member at every token of the sequence, all slots missing; `tokens`
+/// in raw units. Memory grows with the square of the length.
 ///
 /// # Panics
 /// If the model has no such member.
@@ -32,6 +36,20 @@ pub fn forward(
     member: usize,
     tokens: &[[f64; FEATURE_COUNT]],
 ) -> Vec<[ReferenceForecast; HORIZON_COUNT]> {
+    forward_seeing(weights, member, tokens, &vec![Sight::new(); tokens.len()])
+}
+
+/// As [`forward`], with what each token knew of the slots.
+///
+/// # Panics
+/// As [`forward`], and where there is not one sight a token.
+pub fn forward_seeing(
+    weights: &Weights,
+    member: usize,
+    tokens: &[[f64; FEATURE_COUNT]],
+    sights: &[Sight],
+) -> Vec<[ReferenceForecast; HORIZON_COUNT]> {
+    assert_eq!(tokens.len(), sights.len(), "one sight a token");
     let w = Tensors(&weights.members()[member]);
     let spec = &weights.spec;
     let scale = |t: &[f64; FEATURE_COUNT]| -> Vec<f64> {
@@ -48,6 +66,11 @@ pub fn forward(
         let mut hidden = w.linear(&format!("l{l}.ff1"), &normed);
         hidden.iter_mut().flatten().for_each(|v| *v = gelu(*v));
         x = add(&x, &w.linear(&format!("l{l}.ff2"), &hidden));
+    }
+    for (x, sight) in x.iter_mut().zip(sights) {
+        if sight.iter().any(Option::is_some) {
+            *x = w.cross_modal(x, sight);
+        }
     }
     let head = w.linear("head", &w.layer_norm("norm_f", &x));
     head.iter()
@@ -105,6 +128,40 @@ impl Tensors<'_> {
             x.iter().zip(&weight).zip(&bias).map(|((v, w), b)| unit(v) * w + b).collect()
         };
         x.iter().map(norm).collect()
+    }
+
+    /// The residual stream of one token with what the slots add; at least one is known.
+    fn cross_modal(&self, x: &[f64], sight: &Sight) -> Vec<f64> {
+        let one = |name: &str, x: &[f64]| self.linear(name, &vec![x.to_vec()]).remove(0);
+        let normed = self.layer_norm("cross.norm", &vec![x.to_vec()]).remove(0);
+        let query = one("cross.query", &normed);
+        let known: Vec<_> = sight
+            .iter()
+            .enumerate()
+            .filter_map(|(i, seen)| {
+                let (vector, age_s) = seen.as_ref()?;
+                let vector: Vec<f64> = vector.iter().copied().map(f64::from).collect();
+                let name = |part| format!("cross.s{i}.{part}");
+                let (key, value) = (one(&name("key"), &vector), one(&name("value"), &vector));
+                let fall: Vec<f64> =
+                    self.get(&name("fading")).iter().map(|f| f * age_s.ln_1p()).collect();
+                Some((key, value, fall, self.get(&name("bias"))))
+            })
+            .collect();
+        let mut mixed = vec![0.0; D_MODEL];
+        for head in 0..HEADS {
+            let part = head * HEAD_DIM..(head + 1) * HEAD_DIM;
+            let score = |(key, _, fall, bias): &(Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>)| {
+                let matched = dot(&query[part.clone()], &key[part.clone()]);
+                matched / (HEAD_DIM as f64).sqrt() - fall[head] + bias[head]
+            };
+            let exps: Vec<f64> = known.iter().map(|slot| score(slot).exp()).collect();
+            let total: f64 = exps.iter().sum();
+            for (e, (_, value, ..)) in exps.iter().zip(&known) {
+                part.clone().for_each(|d| mixed[d] += e / total * value[d]);
+            }
+        }
+        x.iter().zip(one("cross.out", &mixed)).map(|(x, added)| x + added).collect()
     }
 
     /// Attention of every token to every token, masked to the band of ages 0 to 63.

@@ -11,6 +11,7 @@ use crate::forward;
 use crate::kernels::Linear;
 use crate::pack::{Model, PackedModel};
 use crate::state::EncoderState;
+use ijk_core::SlotUpdate;
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::EnsembleForecast;
 
@@ -70,11 +71,12 @@ impl Level {
         model: &Model,
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
+        at_ns: Option<u64>,
         probe: &mut P,
     ) -> EnsembleForecast {
         match model {
-            Model::F32(model) => self.step_packed(model, state, features, probe),
-            Model::Bf16(model) => self.step_packed(model, state, features, probe),
+            Model::F32(model) => self.step_packed(model, state, features, at_ns, probe),
+            Model::Bf16(model) => self.step_packed(model, state, features, at_ns, probe),
         }
     }
 
@@ -84,16 +86,42 @@ impl Level {
         model: &PackedModel<L>,
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
+        at_ns: Option<u64>,
         probe: &mut P,
     ) -> EnsembleForecast {
         match self.0 {
-            Kind::Portable => forward::step(model, state, features, probe),
+            Kind::Portable => forward::step(model, state, features, at_ns, probe),
             // SAFETY: a level exists only where its instructions were found.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => unsafe { x86::step_avx2(model, state, features, probe) },
+            Kind::Avx2 => unsafe { x86::step_avx2(model, state, features, at_ns, probe) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { x86::step_avx512(model, state, features, probe) },
+            Kind::Avx512 => unsafe { x86::step_avx512(model, state, features, at_ns, probe) },
+        }
+    }
+
+    /// [`forward::know`] on these instructions.
+    pub(crate) fn know(self, model: &Model, state: &mut EncoderState, update: &SlotUpdate) {
+        match model {
+            Model::F32(model) => self.know_packed(model, state, update),
+            Model::Bf16(model) => self.know_packed(model, state, update),
+        }
+    }
+
+    fn know_packed<L: Linear>(
+        self,
+        model: &PackedModel<L>,
+        state: &mut EncoderState,
+        update: &SlotUpdate,
+    ) {
+        match self.0 {
+            Kind::Portable => forward::know(model, state, update),
+            // SAFETY: a level exists only where its instructions were found.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => unsafe { x86::know_avx2(model, state, update) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => unsafe { x86::know_avx512(model, state, update) },
         }
     }
 }
@@ -107,9 +135,10 @@ mod x86 {
         model: &PackedModel<L>,
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
+        at_ns: Option<u64>,
         probe: &mut P,
     ) -> EnsembleForecast {
-        forward::step(model, state, features, probe)
+        forward::step(model, state, features, at_ns, probe)
     }
 
     #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")]
@@ -117,8 +146,27 @@ mod x86 {
         model: &PackedModel<L>,
         state: &mut EncoderState,
         features: &[f64; FEATURE_COUNT],
+        at_ns: Option<u64>,
         probe: &mut P,
     ) -> EnsembleForecast {
-        forward::step(model, state, features, probe)
+        forward::step(model, state, features, at_ns, probe)
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub fn know_avx2<L: Linear>(
+        model: &PackedModel<L>,
+        state: &mut EncoderState,
+        update: &SlotUpdate,
+    ) {
+        forward::know(model, state, update);
+    }
+
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")]
+    pub fn know_avx512<L: Linear>(
+        model: &PackedModel<L>,
+        state: &mut EncoderState,
+        update: &SlotUpdate,
+    ) {
+        forward::know(model, state, update);
     }
 }

@@ -1,5 +1,6 @@
 //! What the encoder remembers of one instrument: the keys and values of the last 64 tokens.
 
+use crate::cross::SlotMemory;
 use crate::encoder::Encoder;
 use crate::kernels::{HeadKeys, HeadValues};
 use crate::shape::{D_MODEL, HEAD_DIM, HEADS, LAYERS, WINDOW};
@@ -62,6 +63,7 @@ pub struct EncoderState {
     position: u64,
     /// (member, layer)
     rings: Vec<LayerRing>,
+    slots: SlotMemory,
 }
 
 const _: () = assert!(size_of::<LayerRing>() == 2 * WINDOW * D_MODEL * size_of::<f32>());
@@ -70,13 +72,15 @@ impl EncoderState {
     /// Makes the empty state of an instrument for this encoder.
     pub fn new(encoder: &Encoder) -> EncoderState {
         let rings = vec![LayerRing::EMPTY; encoder.member_count() * LAYERS];
-        EncoderState { position: 0, rings }
+        let slots = SlotMemory::new(encoder.member_count(), encoder.slots().len());
+        EncoderState { position: 0, rings, slots }
     }
 
-    /// Forgets every token: the state is then equal to a new one. Used between sessions.
+    /// Forgets every token and slot: the state is then equal to a new one. Used between sessions.
     pub fn reset(&mut self) {
         self.position = 0;
         self.rings.fill(LayerRing::EMPTY);
+        self.slots.reset();
     }
 
     /// Returns how many tokens were taken since the start or the last reset. From 64 on the whole
@@ -97,8 +101,10 @@ impl EncoderState {
         self.position += 1;
     }
 
-    /// Returns the rings of every member, each (layer,).
-    pub(crate) fn rings_by_member(&mut self) -> impl ExactSizeIterator<Item = &mut [LayerRing]> {
-        self.rings.chunks_exact_mut(LAYERS)
+    /// Returns the rings of every member, each (layer,), and what is known of the slots.
+    pub(crate) fn parts(
+        &mut self,
+    ) -> (impl ExactSizeIterator<Item = &mut [LayerRing]>, &mut SlotMemory) {
+        (self.rings.chunks_exact_mut(LAYERS), &mut self.slots)
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod exp;
 mod linear;
+pub mod log;
 mod portable;
 
 pub use linear::{Bf16Linear, F32Linear, Linear, OUTPUT_BLOCK};

@@ -1,6 +1,7 @@
 //! Weights from f32 tensors, for the exporter.
 
-use super::{MemberTensors, Weights, WeightsError, WeightsSpec, tensor_specs};
+use super::slots::check_values;
+use super::{MemberTensors, Weights, WeightsError, WeightsSpec, slot_tensor_specs, tensor_specs};
 use half::f16;
 use std::collections::BTreeMap;
 
@@ -67,19 +68,29 @@ impl WeightsBuilder {
         self.spec.validate()?;
         let mut members = vec![MemberTensors::default(); self.spec.shape.members];
         for wanted in tensor_specs(members.len()) {
-            let Some((shape, values)) = self.tensors.remove(&wanted.name) else {
-                return Err(WeightsError::MissingTensor { name: wanted.name });
-            };
-            let expected: Vec<u64> = wanted.shape.iter().map(|&n| n as u64).collect();
-            if shape != expected {
-                let name = wanted.name;
-                return Err(WeightsError::TensorShape { name, found: shape, expected });
-            }
+            let values = self.take(&wanted.name, wanted.shape)?;
+            members[wanted.member].tensors.insert(wanted.local, values);
+        }
+        for wanted in slot_tensor_specs(members.len(), &self.spec.slots) {
+            let values = self.take(&wanted.name, &wanted.shape)?;
+            check_values(&wanted, &values)?;
             members[wanted.member].tensors.insert(wanted.local, values);
         }
         match self.tensors.into_keys().next() {
             Some(name) => Err(WeightsError::ExtraTensor { name }),
             None => Ok(Weights { spec: self.spec, members }),
         }
+    }
+
+    fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f16>, WeightsError> {
+        let Some((found, values)) = self.tensors.remove(name) else {
+            return Err(WeightsError::MissingTensor { name: name.to_owned() });
+        };
+        let expected: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
+        if found != expected {
+            let name = name.to_owned();
+            return Err(WeightsError::TensorShape { name, found, expected });
+        }
+        Ok(values)
     }
 }

@@ -141,4 +141,14 @@ pub enum WeightsError {
         /// The value.
         value: String,
     },
+    /// The score of a slot would grow with the age of what it knows.
+    #[error("weights: tensor `{name}`: value {value} at index {index} must be zero or more")]
+    NegativeFading {
+        /// The tensor.
+        name: String,
+        /// Index of the first such value.
+        index: usize,
+        /// The value.
+        value: String,
+    },
 }

@@ -7,6 +7,7 @@ mod build;
 mod error;
 pub(crate) mod header;
 mod schema;
+mod slots;
 mod spec;
 mod trust;
 
@@ -14,6 +15,7 @@ pub use build::WeightsBuilder;
 pub use error::WeightsError;
 pub use header::HEADER_BYTES_MAX;
 pub use schema::{TensorSpec, tensor_specs};
+pub use slots::{SlotTensorSpec, slot_tensor_specs};
 pub use spec::{CLIP_MAX, FORMAT, TARGET_SCALE_BPS, TEXT_BYTES_MAX, WeightsSpec};
 pub use trust::{TRIANGLE, TrustRegion};
 
@@ -70,7 +72,15 @@ impl Weights {
             let Some(entry) = tensors.remove(&wanted.name) else {
                 return Err(WeightsError::MissingTensor { name: wanted.name });
             };
-            let values = read_tensor(&wanted, &entry, data)?;
+            let values = read_tensor(&wanted.name, wanted.shape, &entry, data)?;
+            members[wanted.member].tensors.insert(wanted.local, values);
+        }
+        for wanted in slot_tensor_specs(spec.shape.members, &spec.slots) {
+            let Some(entry) = tensors.remove(&wanted.name) else {
+                return Err(WeightsError::MissingTensor { name: wanted.name });
+            };
+            let values = read_tensor(&wanted.name, &wanted.shape, &entry, data)?;
+            slots::check_values(&wanted, &values)?;
             members[wanted.member].tensors.insert(wanted.local, values);
         }
         match tensors.into_keys().next() {
@@ -79,21 +89,37 @@ impl Weights {
         }
     }
 
+    /// Returns the same model without its slots: what it is while all of them are missing.
+    pub fn without_slots(&self) -> Weights {
+        let mut plain = self.clone();
+        plain.spec.slots.clear();
+        for member in &mut plain.members {
+            member.tensors.retain(|local, _| !local.starts_with("cross."));
+        }
+        plain
+    }
+
     /// Writes the weights file: the same weights give the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut header = serde_json::Map::new();
         header.insert(METADATA_KEY.to_owned(), serde_json::json!(self.spec.to_metadata()));
         let mut data = Vec::new();
-        for spec in tensor_specs(self.members.len()) {
+        let mut put = |member: usize, local: &str, name: String, shape: &[usize]| {
             let begin = data.len();
-            for value in &self.members[spec.member].tensors[&spec.local] {
+            for value in &self.members[member].tensors[local] {
                 data.extend_from_slice(&value.to_le_bytes());
             }
             let offsets = [begin, data.len()];
             let entry = serde_json::json!({
-                "dtype": "F16", "shape": spec.shape, "data_offsets": offsets,
+                "dtype": "F16", "shape": shape, "data_offsets": offsets,
             });
-            header.insert(spec.name, entry);
+            header.insert(name, entry);
+        };
+        for spec in tensor_specs(self.members.len()) {
+            put(spec.member, &spec.local, spec.name, spec.shape);
+        }
+        for spec in slot_tensor_specs(self.members.len(), &self.spec.slots) {
+            put(spec.member, &spec.local, spec.name, &spec.shape);
         }
         let mut json = serde_json::Value::Object(header).to_string();
         while !json.len().is_multiple_of(8) {
@@ -145,22 +171,24 @@ fn check_layout(
 
 /// Reads one tensor after checking type, shape, place and values.
 fn read_tensor(
-    wanted: &TensorSpec,
+    name: &str,
+    shape: &[usize],
     entry: &TensorEntry,
     data: &[u8],
 ) -> Result<Vec<f16>, WeightsError> {
-    let name = || wanted.name.clone();
+    let name = || name.to_owned();
     if entry.dtype != "F16" {
         let found = entry.dtype.chars().take(16).collect();
         return Err(WeightsError::Dtype { name: name(), found });
     }
-    if !entry.shape.iter().copied().eq(wanted.shape.iter().map(|&n| n as u64)) {
+    if !entry.shape.iter().copied().eq(shape.iter().map(|&n| n as u64)) {
         let found = entry.shape.iter().copied().take(8).collect();
-        let expected = wanted.shape.iter().map(|&n| n as u64).collect();
+        let expected = shape.iter().map(|&n| n as u64).collect();
         return Err(WeightsError::TensorShape { name: name(), found, expected });
     }
     let (begin, end) = entry.data_offsets;
-    let expected_end = begin.saturating_add(wanted.value_count() as u64 * F16_BYTES);
+    let value_count: usize = shape.iter().product();
+    let expected_end = begin.saturating_add(value_count as u64 * F16_BYTES);
     let bytes = data.get(begin as usize..end as usize).filter(|_| end == expected_end);
     let Some(bytes) = bytes else {
         let expected_begin = begin;

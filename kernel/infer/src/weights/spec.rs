@@ -1,7 +1,8 @@
 //! What a weights file says about itself: shape, scaler, provenance.
 
 use crate::shape::ModelShape;
-use crate::weights::{TrustRegion, WeightsError};
+use crate::weights::{TrustRegion, WeightsError, slots};
+use ijk_core::SlotShape;
 use ijk_core::features::{FEATURE_COUNT, FEATURE_SET_HASH};
 use ijk_core::forecast::HORIZON_COUNT;
 use ijk_core::limits::MEMBER_COUNT_MAX;
@@ -37,6 +38,8 @@ pub struct WeightsSpec {
     pub interval_z90: Option<[f64; HORIZON_COUNT]>,
     /// Where the training features lie; `None` in files that state nothing of it.
     pub trust: Option<TrustRegion>,
+    /// Slots for further modalities; empty for a model of the order book alone.
+    pub slots: Vec<SlotShape>,
     /// SHA-256 of the training data, as the trainer states it.
     pub training_data_sha256: String,
     /// Version of the code that trained it.
@@ -60,6 +63,7 @@ impl WeightsSpec {
             target_scale_bps: [1.0; HORIZON_COUNT],
             interval_z90: None,
             trust: None,
+            slots: Vec::new(),
             training_data_sha256: String::new(),
             code_version: String::new(),
             created: String::new(),
@@ -100,6 +104,7 @@ impl WeightsSpec {
         if let Some(region) = &self.trust {
             region.validate()?;
         }
+        slots::check(&self.slots)?;
         for (key, text) in self.texts() {
             if text.len() > TEXT_BYTES_MAX {
                 let reason = format!("{} bytes, at most {TEXT_BYTES_MAX}", text.len());
@@ -142,6 +147,7 @@ impl WeightsSpec {
                 .map(|text| parse_array("interval_z90", text))
                 .transpose()?,
             trust: parse_trust(metadata)?,
+            slots: slots::parse(metadata)?,
             training_data_sha256: get("training_data_sha256")?.clone(),
             code_version: get("code_version")?.clone(),
             created: get("created")?.clone(),
@@ -175,6 +181,9 @@ impl WeightsSpec {
         if let Some(region) = &self.trust {
             metadata.insert("trust_whitening", format!("{:?}", region.whitening));
             metadata.insert("trust_limit", format!("{:?}", region.limit));
+        }
+        if !self.slots.is_empty() {
+            metadata.insert(slots::SLOTS_KEY, slots::text(&self.slots));
         }
         metadata.extend(self.texts().map(|(key, text)| (key, text.clone())));
         metadata
