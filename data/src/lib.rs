@@ -1,4 +1,4 @@
-//! Readers of market data, the Parquet tick store and synthetic sessions.
+//! Readers of market data, the Parquet tick store, slot files and synthetic sessions.
 //!
 //! [`FeedSpec`] names a feed as a user writes it; [`open_feed`] turns one into an
 //! [`ijk_core::EventSource`]. Every reader works in bounded memory, takes compressed files as they
@@ -15,6 +15,7 @@ pub mod input;
 pub mod lobster;
 pub mod merge;
 mod queue;
+pub mod slots;
 pub mod spec;
 pub mod synth;
 pub mod ticks;

@@ -14,6 +14,7 @@ mod read;
 mod write;
 
 pub use read::TickReader;
+pub(crate) use read::{error, guarded};
 pub use write::{TickSummary, TickWriteError, TickWriter, write_source};
 
 use ijk_core::{EventKind, MarketEvent, RecvTs, Side};

@@ -167,7 +167,9 @@ impl EventSource for TickReader {
 
 /// Runs a call into the Parquet library, whose decoders may panic on damaged input; a panic
 /// becomes an error, and the reader is not used further after one.
-fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+pub(crate) fn guarded<T>(
+    call: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T, ParquetError> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         Err(ParquetError::General("a value that no Parquet writer makes".to_string()))
     })
@@ -277,7 +279,13 @@ fn repairs(text: &str) -> Result<RepairCounts, (&'static str, String)> {
     })
 }
 
-fn error(name: &str, kind: FeedErrorKind, line: u64, field: &str, detail: String) -> FeedError {
+pub(crate) fn error(
+    name: &str,
+    kind: FeedErrorKind,
+    line: u64,
+    field: &str,
+    detail: String,
+) -> FeedError {
     // What stands in a file's metadata may be long; a message is not.
     let detail = detail.chars().take(DETAIL_CHARS_MAX).collect();
     FeedError { kind, file: name.to_string(), line, field: field.to_string(), detail }
