@@ -10,6 +10,7 @@ use ijk_models::encoder::EncoderShape;
 use ijk_models::loss::LabelWeights;
 use ijk_models::rng::Stream;
 use ijk_models::sequences::Part;
+use ijk_models::slots::NO_SLOTS;
 use ijk_models::train::{MemberTask, Progress, TrainSettings, train_member};
 
 /// User and system seconds of this process so far.
@@ -32,6 +33,7 @@ fn main() {
         targets: vec![[0.5; 4]; tokens],
         classes: vec![[1; 4]; tokens],
         market: 0,
+        slots: Vec::new(),
     };
     let (train, validation) = (part(tokens, &mut rng), part(settings.sequence_tokens, &mut rng));
     let task = MemberTask {
@@ -41,6 +43,7 @@ fn main() {
         settings: &settings,
         weights: LabelWeights::default(),
         mirror: None,
+        slots: &NO_SLOTS,
         member: 0,
         seed: 1,
         bootstrap: false,

@@ -33,6 +33,9 @@ pub struct Card {
     pub members: Vec<MemberCard>,
     /// Scores on the test part.
     pub test: Vec<HorizonReport>,
+    /// What the slots are worth; absent in cards of models without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<SlotsCard>,
     /// What the forecast's own uncertainty is worth; absent in older cards.
     #[serde(default)]
     pub reliability: Option<Reliability>,
@@ -42,6 +45,26 @@ pub struct Card {
     /// Scores of the walk-forward folds, oldest first.
     #[serde(default)]
     pub walk_forward: Vec<FoldCard>,
+}
+
+/// What is known of a model's slots; their shapes and files stand in the settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SlotsCard {
+    /// How often each slot was known.
+    pub known: Vec<KnownShare>,
+    /// Scores on the same test part with every slot missing.
+    pub missing: Vec<HorizonReport>,
+}
+
+/// How often one slot was known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KnownShare {
+    /// Name of the slot.
+    pub name: String,
+    /// Share of the training tokens.
+    pub training: f64,
+    /// Share of the test tokens.
+    pub test: f64,
 }
 
 /// One fold of a walk-forward evaluation.
@@ -132,6 +155,7 @@ impl Card {
         self.write_model(out)?;
         self.write_data(out)?;
         self.write_scores(out)?;
+        self.write_slots(out)?;
         self.write_comparison(out)?;
         self.write_reliability(out)?;
         self.write_walk_forward(out)?;
@@ -243,6 +267,47 @@ impl Card {
                 v.forecast_sd_bps,
                 v.epistemic_sd_bps,
                 v.aleatoric_sd_bps
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_slots(&self, out: &mut String) -> std::fmt::Result {
+        let Some(slots) = &self.slots else { return Ok(()) };
+        writeln!(out, "\n## Slots\n")?;
+        let s = &self.settings.slots;
+        writeln!(
+            out,
+            "From {}; missing in a training sequence with probability {}. The vectors and their \
+             times are part of the data's hash.\n",
+            s.files.join(", "),
+            s.drop_probability
+        )?;
+        writeln!(out, "| slot | width | stale after s | known in training | known in test |")?;
+        writeln!(out, "|---|---|---|---|---|")?;
+        for (shape, known) in s.slot.iter().zip(&slots.known) {
+            writeln!(
+                out,
+                "| {} | {} | {} | {:.1} % | {:.1} % |",
+                shape.name,
+                shape.width,
+                shape.stale_after_s,
+                100.0 * known.training,
+                100.0 * known.test
+            )?;
+        }
+        writeln!(out, "\nOn the same test rows with every slot missing:\n")?;
+        writeln!(out, "| horizon | log loss with, without | IC with, without |")?;
+        writeln!(out, "|---|---|---|")?;
+        for (with, without) in self.test.iter().zip(&slots.missing) {
+            writeln!(
+                out,
+                "| {} | {:.4}, {:.4} | {}, {} |",
+                with.horizon_tokens,
+                with.class.log_loss,
+                without.class.log_loss,
+                interval(&with.mean.ic),
+                interval(&without.mean.ic)
             )?;
         }
         Ok(())

@@ -4,8 +4,10 @@
 //! its history are written whole. Everything random is drawn from streams known by seed and epoch,
 //! so nothing else is needed: an interrupted epoch is run again from its start.
 
-use crate::encoder::{Encoder, EncoderShape};
+use crate::encoder::EncoderShape;
+use crate::modal::ModalEncoder;
 use crate::optimizer::SplitAdamW;
+use crate::slots::SlotShape;
 use crate::train::{EpochRecord, MemberHistory};
 use burn::module::{AutodiffModule, Module};
 use burn::record::{BinBytesRecorder, FullPrecisionSettings, Record, Recorder, RecorderError};
@@ -14,7 +16,7 @@ use ijk_data::whole::write_whole;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"ijkckpt1";
+const MAGIC: &[u8; 8] = b"ijkckpt2";
 const HASH_BYTES: usize = 32;
 
 type Bytes = BinBytesRecorder<FullPrecisionSettings>;
@@ -60,13 +62,13 @@ pub struct Checkpoints {
 /// A member as it stood at the end of an epoch.
 pub struct MemberState<B: AutodiffBackend> {
     /// Weights.
-    pub model: Encoder<B>,
+    pub model: ModalEncoder<B>,
     /// Optimiser with its moments.
     pub optimizer: SplitAdamW<B>,
     /// Losses so far.
     pub history: MemberHistory,
     /// Best validation loss and its weights.
-    pub best: Option<(f64, Encoder<B::InnerBackend>)>,
+    pub best: Option<(f64, ModalEncoder<B::InnerBackend>)>,
     /// Whether training has ended.
     pub finished: bool,
 }
@@ -124,8 +126,8 @@ impl Checkpoints {
     pub fn load<B: AutodiffBackend>(
         &self,
         name: &str,
-        shape: &EncoderShape,
-        optimizer: impl FnOnce(&Encoder<B>) -> SplitAdamW<B>,
+        (shape, slots): (&EncoderShape, &[SlotShape]),
+        optimizer: impl FnOnce(&ModalEncoder<B>) -> SplitAdamW<B>,
         device: &B::Device,
     ) -> Result<Option<MemberState<B>>, CheckpointError> {
         let path = self.path(name);
@@ -150,12 +152,12 @@ impl Checkpoints {
         let mut blobs = blobs.into_iter();
         let mut next = || blobs.next().unwrap_or_default();
         let bad = |e: RecorderError| damaged(&path, &e);
-        let model = Encoder::<B>::new(shape, 0, device);
+        let model = ModalEncoder::<B>::new(shape, slots, 0, device);
         let model = model.load_record(restore::<B, _>(next(), device).map_err(bad)?);
         let decayed = restore::<B, _>(next(), device).map_err(bad)?;
         let plain = restore::<B, _>(next(), device).map_err(bad)?;
         let optimizer = optimizer(&model).with_records(decayed, plain);
-        let best = Encoder::<B::InnerBackend>::new(shape, 0, device);
+        let best = ModalEncoder::<B::InnerBackend>::new(shape, slots, 0, device);
         let best = best.load_record(restore::<B::InnerBackend, _>(next(), device).map_err(bad)?);
         let best = best_loss.is_finite().then_some((best_loss, best));
         Ok(Some(MemberState { model, optimizer, history, best, finished }))

@@ -7,8 +7,11 @@ use crate::metrics::{
 use crate::ols::Ols;
 use crate::scaler::Scaler;
 use crate::session::Session;
+use crate::slots::SlotSeries;
 use crate::split::Segment;
+use ijk_core::SlotUpdate;
 use ijk_core::config::FeatureConfig;
+use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::{EnsembleForecast, HORIZON_COUNT, HORIZONS};
 use ijk_infer::{Encoder, EncoderState, Weights};
 use serde::{Deserialize, Serialize};
@@ -80,8 +83,9 @@ pub fn forecast_runs(
         let labels = labels(&session.mids[segment.tokens.clone()]);
         let first = segment.tokens.start.max(warm_up_tokens());
         let mut rows = Vec::with_capacity(segment.tokens.len());
+        let mut slots = SlotStream::new(&encoder, session);
         for (k, features) in session.features[..segment.tokens.end].iter().enumerate() {
-            let forecast = encoder.step(&mut state, features);
+            let forecast = slots.step(&mut state, features, k);
             if k >= first {
                 let labels = labels[k - segment.tokens.start];
                 rows.push(RunRow { features: *features, forecast, labels });
@@ -91,6 +95,51 @@ pub fn forecast_runs(
     }
     report(segments.len(), segments.len());
     runs
+}
+
+/// Tells a streaming encoder what the slots of a session knew, token by token. A slot that the
+/// model or the session does not have stays missing.
+pub struct SlotStream<'a> {
+    encoder: &'a Encoder,
+    session: &'a Session,
+    /// Slot of the model and series of the session, with the vectors told so far.
+    told: Vec<(u16, &'a SlotSeries, usize)>,
+}
+
+impl<'a> SlotStream<'a> {
+    /// Begins before the first token.
+    pub fn new(encoder: &'a Encoder, session: &'a Session) -> SlotStream<'a> {
+        let of = |(slot, shape): (usize, &ijk_core::SlotShape)| {
+            let series = session.slots.iter().find(|s| s.name == shape.name)?;
+            Some((slot as u16, series, 0))
+        };
+        let told = encoder.slots().iter().enumerate().filter_map(of).collect();
+        SlotStream { encoder, session, told }
+    }
+
+    /// Takes token `k` of the session, with `features`.
+    pub fn step(
+        &mut self,
+        state: &mut EncoderState,
+        features: &[f64; FEATURE_COUNT],
+        k: usize,
+    ) -> EnsembleForecast {
+        if self.told.is_empty() {
+            return self.encoder.step(state, features);
+        }
+        let at_ns = self.session.closes_ns[k];
+        for (slot, series, told) in &mut self.told {
+            let known = series.updates().partition_point(|u| u.known_from.0 <= at_ns);
+            // Of what became known since the last token only the newest can count.
+            if known > *told {
+                *told = known;
+                let update = SlotUpdate { slot: *slot, ..series.updates()[known - 1].clone() };
+                let taken = self.encoder.know(state, &update);
+                debug_assert!(taken, "Invariant: the reader checked the vectors");
+            }
+        }
+        self.encoder.step_at(state, features, at_ns)
+    }
 }
 
 /// Scores runs at every horizon.

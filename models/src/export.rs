@@ -5,14 +5,19 @@
 
 use crate::attention::BandedAttention;
 use crate::encoder::{Block, Encoder, EncoderShape, OUTPUT_COUNT};
+use crate::modal::{CrossModal, ModalEncoder, SlotProjection};
 use crate::scaler::{CLIP, Scaler};
+use crate::slots::SlotShape;
 use burn::module::Param;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::HORIZON_COUNT;
-use ijk_infer::{MemberTensors, Weights, WeightsBuilder, WeightsError, WeightsSpec, tensor_specs};
+use ijk_infer::{
+    MemberTensors, Weights, WeightsBuilder, WeightsError, WeightsSpec, slot_tensor_specs,
+    tensor_specs,
+};
 use std::collections::BTreeMap;
 
 /// What the file says beside the tensors.
@@ -46,7 +51,33 @@ pub fn export<B: Backend>(
     members: &[Encoder<B>],
     meta: &ExportMeta,
 ) -> Result<Weights, WeightsError> {
+    build(members.iter().map(member_tensors).collect(), &[], meta)
+}
+
+/// As [`export`], for members with the slots `slots`.
+///
+/// # Errors
+/// As [`export`]; a member of other slots lacks tensors or has too many.
+pub fn export_modal<B: Backend>(
+    members: &[ModalEncoder<B>],
+    slots: &[SlotShape],
+    meta: &ExportMeta,
+) -> Result<Weights, WeightsError> {
+    let tensors = |member: &ModalEncoder<B>| {
+        let mut out = member_tensors(&member.encoder);
+        member.cross.iter().for_each(|cross| cross_tensors(&mut out, cross));
+        out
+    };
+    build(members.iter().map(tensors).collect(), slots, meta)
+}
+
+fn build(
+    members: Vec<Tensors>,
+    slots: &[SlotShape],
+    meta: &ExportMeta,
+) -> Result<Weights, WeightsError> {
     let mut spec = WeightsSpec::new(members.len());
+    spec.slots = slots.to_vec();
     spec.scaler_mean = meta.scaler.mean;
     spec.scaler_scale = meta.scaler.scale;
     spec.scaler_clip = CLIP;
@@ -55,12 +86,16 @@ pub fn export<B: Backend>(
     spec.code_version.clone_from(&meta.code_version);
     spec.created.clone_from(&meta.created);
     spec.note.clone_from(&meta.note);
-    let tensors: Vec<Tensors> = members.iter().map(member_tensors).collect();
     let mut builder = WeightsBuilder::new(spec);
+    // A name that is not there is told by `finish` as a missing tensor.
     for wanted in tensor_specs(members.len()) {
-        // A name that is not there is told by `finish` as a missing tensor.
-        if let Some(values) = tensors[wanted.member].get(&wanted.local) {
+        if let Some(values) = members[wanted.member].get(&wanted.local) {
             builder = builder.tensor(&wanted.name, wanted.shape, values);
+        }
+    }
+    for wanted in slot_tensor_specs(members.len(), slots) {
+        if let Some(values) = members[wanted.member].get(&wanted.local) {
+            builder = builder.tensor(&wanted.name, &wanted.shape, values);
         }
     }
     builder.finish()
@@ -85,6 +120,21 @@ fn member_tensors<B: Backend>(encoder: &Encoder<B>) -> Tensors {
     put_norm(&mut out, "norm_f", &encoder.norm);
     put_linear(&mut out, "head", &encoder.head);
     out
+}
+
+/// The file holds how fast a score falls itself, not its preimage under softplus.
+fn cross_tensors<B: Backend>(out: &mut Tensors, cross: &CrossModal<B>) {
+    put_norm(out, "cross.norm", &cross.norm);
+    put_linear(out, "cross.query", &cross.query);
+    put_linear(out, "cross.out", &cross.output);
+    for (i, slot) in cross.slots.iter().enumerate() {
+        put_linear(out, &format!("cross.s{i}.key"), &slot.key);
+        put_linear(out, &format!("cross.s{i}.value"), &slot.value);
+        let softplus = |v: f32| f64::from(v).exp().ln_1p() as f32;
+        let fading = values(slot.fading.val()).into_iter().map(softplus).collect();
+        out.insert(format!("cross.s{i}.fading"), fading);
+        out.insert(format!("cross.s{i}.bias"), values(slot.bias.val()));
+    }
 }
 
 /// Weight as (out, in) and bias.
@@ -174,6 +224,46 @@ pub fn import<B: Backend>(member: &MemberTensors, device: &B::Device) -> Encoder
         norm: norm("norm_f"),
         head: linear("head", d, OUTPUT_COUNT),
     }
+}
+
+/// As [`import`], with the member's part for the slots `slots`; none where that is empty.
+pub fn import_modal<B: Backend>(
+    member: &MemberTensors,
+    slots: &[SlotShape],
+    device: &B::Device,
+) -> ModalEncoder<B> {
+    let d = EncoderShape::default().d_model;
+    let get = |name: &str| -> Vec<f32> {
+        let tensor = member.tensor(name).unwrap_or_default();
+        tensor.iter().map(|v| v.to_f32()).collect()
+    };
+    let linear = |name: &str, d_in| {
+        let (weight, bias) = (get(&format!("{name}.weight")), get(&format!("{name}.bias")));
+        to_linear(&weight, &bias, d_in, d, device)
+    };
+    let slot = |(i, slot): (usize, &SlotShape)| {
+        let name = |part| format!("cross.s{i}.{part}");
+        // Where softplus gives zero in f32, as the file says.
+        let preimage = |v: f32| (f64::from(v).exp_m1().ln() as f32).max(-200.0);
+        SlotProjection {
+            key: linear(&name("key"), slot.width),
+            value: linear(&name("value"), slot.width),
+            fading: vector(get(&name("fading")).into_iter().map(preimage).collect(), device),
+            bias: vector(get(&name("bias")), device),
+        }
+    };
+    let cross = || {
+        let mut norm = crate::encoder::norm(d, device);
+        norm.gamma = vector(get("cross.norm.weight"), device);
+        norm.beta = Some(vector(get("cross.norm.bias"), device));
+        CrossModal {
+            norm,
+            query: linear("cross.query", d),
+            slots: slots.iter().enumerate().map(slot).collect(),
+            output: linear("cross.out", d),
+        }
+    };
+    ModalEncoder { encoder: import(member, device), cross: (!slots.is_empty()).then(cross) }
 }
 
 /// A linear layer from a weight stored as (out, in).

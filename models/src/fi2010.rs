@@ -211,6 +211,7 @@ impl Snapshots {
             targets: vec![[0.0; 4]; features.len()],
             classes: self.classes.clone(),
             market: 0,
+            slots: Vec::new(),
         }
     }
 }

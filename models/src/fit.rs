@@ -1,20 +1,22 @@
 //! From sessions to weights and their model card.
 
 use crate::calibrate::calibrate_variance;
-use crate::card::{Card, CardSession, FoldCard, MemberCard};
+use crate::card::{Card, CardSession, FoldCard, KnownShare, MemberCard, SlotsCard};
 use crate::checkpoint::Checkpoints;
 use crate::conformal::{Reliability, calibrate, coverage, track, trust_region};
-use crate::encoder::{Encoder, EncoderShape};
+use crate::encoder::EncoderShape;
 use crate::evaluate::{HorizonReport, Run, forecast_runs, score};
-use crate::export::{ExportMeta, export};
+use crate::export::{ExportMeta, export_modal};
 use crate::labels::{LabelRow, LabelScale, ScaleError, labels};
 use crate::loss::LabelWeights;
 use crate::metrics::COVERAGE_SD;
+use crate::modal::ModalEncoder;
 use crate::ols::Ols;
 use crate::rng::Stream;
 use crate::scaler::Scaler;
 use crate::sequences::{Mirror, Part};
 use crate::session::{Session, hex, sha256_of};
+use crate::slots::{NO_SLOTS, PartSlot, SlotSettings};
 use crate::split::{Segment, Split, SplitError, split, walk_forward};
 use crate::train::{MemberTask, Progress, TrainError, TrainSettings, train_member};
 use burn::backend::{Autodiff, Flex};
@@ -59,6 +61,8 @@ pub struct FitSettings {
     pub tokens_max: usize,
     /// The training loop.
     pub train: TrainSettings,
+    /// Further modalities.
+    pub slots: SlotSettings,
 }
 
 impl Default for FitSettings {
@@ -77,6 +81,7 @@ impl Default for FitSettings {
             shuffle_labels: false,
             tokens_max: 20_000_000,
             train: TrainSettings::default(),
+            slots: SlotSettings::default(),
         }
     }
 }
@@ -103,6 +108,11 @@ impl FitSettings {
         let fractions = [self.validation_fraction, self.test_fraction];
         if fractions.iter().any(|f| !(*f > 0.0 && *f < 0.5)) {
             return fail("validation_fraction and test_fraction must lie in (0, 0.5)".into());
+        }
+        self.slots.check().map_err(FitError::Setting)?;
+        if self.train.mirror && !self.slots.slot.is_empty() {
+            // Nobody knows what a vector would be in the mirrored market.
+            return fail("train.mirror cannot be used with slots".into());
         }
         self.train.check(&EncoderShape::default()).map_err(FitError::Setting)
     }
@@ -201,6 +211,10 @@ pub fn fit_on<B: AutodiffBackend>(
     report: &mut dyn FnMut(&Progress),
 ) -> Result<Fitted, FitError> {
     settings.check()?;
+    let wanted = settings.slots.slot.len();
+    if sessions.iter().any(|s| s.slots.len() != wanted) {
+        return Err(FitError::Setting(format!("every session must come with {wanted} slots")));
+    }
     let split = split(sessions, settings.validation_fraction, settings.test_fraction)?;
     let folds = walk_forward(sessions, settings.walk_forward_folds)?;
     let run = Runner::<B> { sessions, settings, provenance, checkpoints, device };
@@ -228,6 +242,7 @@ struct Done {
     weights: Weights,
     members: Vec<MemberCard>,
     test: Vec<HorizonReport>,
+    slots: Option<SlotsCard>,
     reliability: Option<Reliability>,
 }
 
@@ -240,7 +255,7 @@ impl<B: AutodiffBackend> Runner<'_, B> {
         report: &mut dyn FnMut(&Progress),
     ) -> Result<Done, FitError> {
         let prepared = prepare(self.sessions, self.settings, split)?;
-        let mut encoders: Vec<Encoder<B::InnerBackend>> = Vec::new();
+        let mut encoders: Vec<ModalEncoder<B::InnerBackend>> = Vec::new();
         let mut cards: Vec<MemberCard> = Vec::new();
         for member in 0..members {
             let name = format!("{prefix}member{member}");
@@ -257,7 +272,7 @@ impl<B: AutodiffBackend> Runner<'_, B> {
             created: self.provenance.created.clone(),
             note: format!("made by: {}", self.provenance.command),
         };
-        let mut weights = export(&encoders, &meta)?;
+        let mut weights = export_modal(&encoders, &self.settings.slots.slot, &meta)?;
         let stage = |name, report: &mut dyn FnMut(&Progress), done, total| {
             report(&Progress::Stage { name, done, total });
         };
@@ -272,7 +287,16 @@ impl<B: AutodiffBackend> Runner<'_, B> {
         });
         let test = score(&runs, &prepared.scale, Some((&prepared.scaler, &prepared.ols)));
         let reliability = reliability(&weights, &calibration, &runs);
-        Ok(Done { prepared, weights, members: cards, test, reliability })
+        let slots = (!weights.spec.slots.is_empty()).then(|| {
+            // A model without its slots is the model while all of them are missing, to the bit.
+            let without = weights.without_slots();
+            let runs = forecast_runs(&without, self.sessions, &prepared.split.test, &mut |_, _| {});
+            SlotsCard {
+                missing: score(&runs, &prepared.scale, None),
+                known: known_shares(self.sessions, &prepared.split),
+            }
+        });
+        Ok(Done { prepared, weights, members: cards, test, slots, reliability })
     }
 
     fn member(
@@ -282,7 +306,7 @@ impl<B: AutodiffBackend> Runner<'_, B> {
         bootstrap: bool,
         name: &str,
         report: &mut dyn FnMut(&Progress),
-    ) -> Result<(Encoder<B::InnerBackend>, MemberCard), FitError> {
+    ) -> Result<(ModalEncoder<B::InnerBackend>, MemberCard), FitError> {
         let train = &self.settings.train;
         let task = MemberTask {
             train: &prepared.train,
@@ -295,15 +319,16 @@ impl<B: AutodiffBackend> Runner<'_, B> {
                 smoothing: train.label_smoothing,
             },
             mirror: train.mirror.then(|| Mirror::new(&prepared.scaler)),
+            slots: &self.settings.slots,
             member,
             seed: self.settings.seed + member as u64,
             bootstrap,
             checkpoints: self.checkpoints.map(|c| (c, name)),
         };
-        let (mut encoder, history) = train_member::<B>(&task, self.device, report)?;
+        let (mut model, history) = train_member::<B>(&task, self.device, report)?;
         let variance_factor =
-            calibrate_variance(&mut encoder, &prepared.validation, train, self.device);
-        Ok((encoder, MemberCard { history, variance_factor }))
+            calibrate_variance(&mut model, &prepared.validation, train, self.device);
+        Ok((model, MemberCard { history, variance_factor }))
     }
 }
 
@@ -322,7 +347,7 @@ impl Done {
         run: &Runner<'_, B>,
         walk_forward: Vec<FoldCard>,
     ) -> Fitted {
-        let Done { prepared, weights, members, test, reliability } = self;
+        let Done { prepared, weights, members, test, slots, reliability } = self;
         let card = Card {
             provenance: run.provenance.into(),
             weights_sha256: hex(&Sha256::digest(weights.to_bytes())),
@@ -333,6 +358,7 @@ impl Done {
             label_scale: prepared.scale,
             members,
             test,
+            slots,
             reliability,
             comparison: Vec::new(),
             walk_forward,
@@ -377,6 +403,7 @@ fn prepare(
     let parts = |segments: &[Segment], labels: &[Vec<LabelRow>]| -> Vec<Part> {
         let part = |(s, l): (&Segment, &Vec<LabelRow>)| Part {
             market: market(sessions, s.session),
+            slots: part_slots(&sessions[s.session], s, &settings.slots),
             ..Part::new(features(s), l, &scaler, &scale)
         };
         segments.iter().zip(labels).map(part).collect()
@@ -387,6 +414,36 @@ fn prepare(
     let inputs = train.iter().flat_map(|p| &p.inputs);
     let trust = trust_region(inputs, split.calibration.iter().flat_map(features), &scaler);
     Ok(Prepared { split, scaler, scale, ols, train, validation, trust })
+}
+
+/// What each token of a segment knew of the slots.
+fn part_slots(session: &Session, segment: &Segment, slots: &SlotSettings) -> Vec<PartSlot> {
+    if slots.slot.is_empty() {
+        return Vec::new();
+    }
+    let closes_ns = &session.closes_ns[segment.tokens.clone()];
+    let all = slots.slot.iter().zip(&session.slots);
+    all.map(|(shape, series)| PartSlot::new(shape.width, series, closes_ns)).collect()
+}
+
+/// Returns the share of training and test tokens at which each slot was known.
+fn known_shares(sessions: &[Session], split: &Split) -> Vec<KnownShare> {
+    let share = |segments: &[Segment], slot: usize| {
+        let (mut known, mut all) = (0, 0);
+        for s in segments {
+            let session = &sessions[s.session];
+            let at = |t: &&u64| session.slots[slot].as_of(**t).is_some();
+            known += session.closes_ns[s.tokens.clone()].iter().filter(at).count();
+            all += s.tokens.len();
+        }
+        known as f64 / all.max(1) as f64
+    };
+    let of = |slot: usize| KnownShare {
+        name: sessions[0].slots[slot].name.clone(),
+        training: share(&split.train, slot),
+        test: share(&split.test, slot),
+    };
+    (0..sessions.first().map_or(0, |s| s.slots.len())).map(of).collect()
 }
 
 /// Returns the scaled features and the labels of every training token of a split: the rows that
@@ -466,7 +523,7 @@ pub fn classify(
     }
     let settings =
         TrainSettings { epochs: task.epochs, regression_weight: 0.0, ..TrainSettings::default() };
-    let mut encoders: Vec<Encoder<Flex>> = Vec::new();
+    let mut encoders: Vec<ModalEncoder<Flex>> = Vec::new();
     for member in 0..task.members {
         let member_task = MemberTask {
             train: std::slice::from_ref(task.train),
@@ -475,6 +532,7 @@ pub fn classify(
             settings: &settings,
             weights: LabelWeights::default(),
             mirror: None,
+            slots: &NO_SLOTS,
             member,
             seed: task.seed + member as u64,
             bootstrap: task.members > 1,
@@ -491,7 +549,7 @@ pub fn classify(
         created: String::new(),
         note: String::new(),
     };
-    let kernel = ijk_infer::Encoder::new(&export(&encoders, &meta)?);
+    let kernel = ijk_infer::Encoder::new(&export_modal(&encoders, &[], &meta)?);
     let mut state = ijk_infer::EncoderState::new(&kernel);
     let pooled = |f: &[f64; FEATURE_COUNT]| {
         let forecast = kernel.step(&mut state, f);

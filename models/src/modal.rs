@@ -6,7 +6,7 @@
 //! without slots runs the plain encoder, bit for bit and at its cost.
 
 use crate::attention::Band;
-use crate::encoder::{Encoder, linear, norm};
+use crate::encoder::{Encoder, EncoderShape, linear, norm};
 use crate::rng::Stream;
 use crate::slots::{SlotBatch, SlotShape};
 use burn::module::{Module, Param};
@@ -114,16 +114,31 @@ impl<B: Backend> CrossModal<B> {
     }
 }
 
-/// An encoder with slots.
+/// An encoder, with or without slots: what a fit trains.
 #[derive(Module, Debug)]
 pub struct ModalEncoder<B: Backend> {
-    /// The order book's encoder: what the kernel streams.
+    /// The order book's encoder.
     pub encoder: Encoder<B>,
-    /// What the slots add.
-    pub cross: CrossModal<B>,
+    /// What the slots add; nothing in a model without any.
+    pub cross: Option<CrossModal<B>>,
 }
 
 impl<B: Backend> ModalEncoder<B> {
+    /// Returns a model with random weights from `seed`. The encoder is that of the same seed
+    /// without slots, to the bit.
+    pub fn new(
+        shape: &EncoderShape,
+        slots: &[SlotShape],
+        seed: u64,
+        device: &B::Device,
+    ) -> ModalEncoder<B> {
+        let cross = || CrossModal::new(slots, shape.d_model, shape.heads, seed, device);
+        ModalEncoder {
+            encoder: Encoder::new(shape, seed, device),
+            cross: (!slots.is_empty()).then(cross),
+        }
+    }
+
     /// Maps scaled features `[batch, tokens, 12]` and slots to raw outputs `[batch, tokens, 20]`
     /// and the slots' attention. Sequences of exactly the band's length.
     pub fn forward_banded(
@@ -132,7 +147,11 @@ impl<B: Backend> ModalEncoder<B> {
         slots: &[Option<SlotBatch<B>>],
         band: &Band<B>,
     ) -> (Tensor<B, 3>, Option<Tensor<B, 4>>) {
-        let (stream, weights) = self.cross.forward(self.encoder.embed(x, band), slots);
+        let stream = self.encoder.embed(x, band);
+        let (stream, weights) = match &self.cross {
+            Some(cross) => cross.forward(stream, slots),
+            None => (stream, None),
+        };
         (self.encoder.read(stream), weights)
     }
 }

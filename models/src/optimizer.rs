@@ -1,7 +1,7 @@
 //! AdamW as the loop uses it, and what Burn leaves to us: groups of parameters and one norm over
 //! all gradients.
 
-use crate::encoder::Encoder;
+use crate::modal::ModalEncoder;
 use crate::settings::TrainSettings;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::adaptor::OptimizerAdaptor;
@@ -18,8 +18,8 @@ pub struct ParameterGroups {
     pub rest: Vec<ParamId>,
 }
 
-/// Sorts the encoder's parameters into groups.
-pub fn parameter_groups<B: AutodiffBackend>(model: &Encoder<B>) -> ParameterGroups {
+/// Sorts the model's parameters into groups.
+pub fn parameter_groups<B: AutodiffBackend>(model: &ModalEncoder<B>) -> ParameterGroups {
     struct Collect {
         groups: ParameterGroups,
         age_biases: Vec<ParamId>,
@@ -31,7 +31,7 @@ pub fn parameter_groups<B: AutodiffBackend>(model: &Encoder<B>) -> ParameterGrou
             group.push(param.id);
         }
     }
-    let age_biases = model.blocks.iter().map(|b| b.attention.age_bias.id).collect();
+    let age_biases = model.encoder.blocks.iter().map(|b| b.attention.age_bias.id).collect();
     let mut collect = Collect { groups: ParameterGroups::default(), age_biases };
     model.visit(&mut collect);
     collect.groups
@@ -40,7 +40,7 @@ pub fn parameter_groups<B: AutodiffBackend>(model: &Encoder<B>) -> ParameterGrou
 /// Scales all gradients down together where their joint Euclidean norm exceeds `norm_max`;
 /// returns the norm before.
 pub fn clip_global_norm<B: AutodiffBackend>(
-    model: &Encoder<B>,
+    model: &ModalEncoder<B>,
     grads: &mut [&mut GradientsParams],
     norm_max: f64,
 ) -> f64 {
@@ -57,7 +57,7 @@ pub fn clip_global_norm<B: AutodiffBackend>(
 struct Visit<B>(std::marker::PhantomData<B>);
 
 impl<B: AutodiffBackend> Visit<B> {
-    fn visit<V: ModuleVisitor<B>>(model: &Encoder<B>, visitor: &mut V) {
+    fn visit<V: ModuleVisitor<B>>(model: &ModalEncoder<B>, visitor: &mut V) {
         model.visit(visitor);
     }
 }
@@ -93,9 +93,9 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Scale<'_, '_> {
 }
 
 /// Burn's AdamW over the whole module.
-type Adaptor<B> = OptimizerAdaptor<AdamW, Encoder<B>, B>;
+type Adaptor<B> = OptimizerAdaptor<AdamW, ModalEncoder<B>, B>;
 /// Its moments.
-pub type Moments<B> = <Adaptor<B> as Optimizer<Encoder<B>, B>>::Record;
+pub type Moments<B> = <Adaptor<B> as Optimizer<ModalEncoder<B>, B>>::Record;
 
 /// AdamW with weight decay on the matrices only; biases, norms and age biases have none.
 pub struct SplitAdamW<B: AutodiffBackend> {
@@ -106,7 +106,7 @@ pub struct SplitAdamW<B: AutodiffBackend> {
 
 impl<B: AutodiffBackend> SplitAdamW<B> {
     /// Returns an optimiser without any history.
-    pub fn new(model: &Encoder<B>, settings: &TrainSettings) -> SplitAdamW<B> {
+    pub fn new(model: &ModalEncoder<B>, settings: &TrainSettings) -> SplitAdamW<B> {
         let config = AdamWConfig::new().with_beta_2(0.99).with_epsilon(1e-8);
         let decay = settings.weight_decay as f32;
         SplitAdamW {
@@ -133,11 +133,11 @@ impl<B: AutodiffBackend> SplitAdamW<B> {
     /// One step down the clipped gradient; returns the gradient's norm before clipping.
     pub fn step(
         &mut self,
-        model: Encoder<B>,
+        model: ModalEncoder<B>,
         loss: Tensor<B, 1>,
         rate: f64,
         clip_norm: f64,
-    ) -> (Encoder<B>, f64) {
+    ) -> (ModalEncoder<B>, f64) {
         let mut grads = loss.backward();
         let mut matrices =
             GradientsParams::from_params::<B, _>(&mut grads, &model, &self.groups.matrices);

@@ -4,6 +4,7 @@ use crate::labels::{LabelRow, LabelScale, class_of};
 use crate::loss::{LabelWeights, Targets};
 use crate::rng::Stream;
 use crate::scaler::Scaler;
+use crate::slots::{PartSlot, SlotBatch};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use ijk_core::features::FEATURE_COUNT;
@@ -22,6 +23,8 @@ pub struct Part {
     /// Market that the part was cut from: shifted copies of one market share this number, and
     /// the bootstrap draws them together.
     pub market: usize,
+    /// What other modalities knew at each token, one a slot of the model.
+    pub slots: Vec<PartSlot>,
 }
 
 impl Part {
@@ -42,6 +45,7 @@ impl Part {
             targets: labels.iter().map(target).collect(),
             classes: labels.iter().map(class).collect(),
             market: 0,
+            slots: Vec::new(),
         }
     }
 }
@@ -107,6 +111,8 @@ impl Mirror {
 pub struct Batch<B: Backend> {
     /// `[batch, tokens, 12]`.
     pub inputs: Tensor<B, 3>,
+    /// What other modalities knew, one a slot; `None` where it is missing in the whole batch.
+    pub slots: Vec<Option<SlotBatch<B>>>,
     /// Labels.
     pub targets: Targets<B>,
 }
@@ -120,6 +126,9 @@ pub struct BatchPlan<'a> {
     pub weights: Option<&'a LabelWeights>,
     /// Sequences shown mirrored, by a bit each; none where missing.
     pub mirrored: Option<(&'a Mirror, &'a [bool])>,
+    /// Slots that are to be missing, a bit each sequence and slot, sequence by sequence; none
+    /// where empty.
+    pub dropped: &'a [bool],
 }
 
 /// Packs the sequences that start `shift` tokens into each block. A start that would run past
@@ -136,7 +145,7 @@ pub fn batch<B: Backend>(
     let mut classes = Vec::with_capacity(blocks.len() * length);
     for (i, block) in blocks.iter().enumerate() {
         let part = &parts[block.part];
-        let start = (block.index * length + plan.shift).min(part.inputs.len() - length);
+        let start = start_of(part, block, length, plan.shift);
         let range = start..start + length;
         match plan.mirrored.filter(|(_, bits)| bits[i]) {
             Some((mirror, _)) => {
@@ -156,8 +165,34 @@ pub fn batch<B: Backend>(
     let shape = [blocks.len(), length, FEATURE_COUNT];
     Batch {
         inputs: Tensor::from_data(TensorData::new::<f32, _>(inputs, shape), device),
+        slots: slots(parts, blocks, length, plan, device),
         targets: Targets::weighted(&values, &classes, blocks.len(), weights, device),
     }
+}
+
+/// First token of a sequence.
+fn start_of(part: &Part, block: &Block, length: usize, shift: usize) -> usize {
+    (block.index * length + shift).min(part.inputs.len() - length)
+}
+
+fn slots<B: Backend>(
+    parts: &[Part],
+    blocks: &[Block],
+    length: usize,
+    plan: BatchPlan<'_>,
+    device: &B::Device,
+) -> Vec<Option<SlotBatch<B>>> {
+    let count = parts.first().map_or(0, |p| p.slots.len());
+    let one = |slot: usize| {
+        let of = |(i, block): (usize, &Block)| {
+            let part = &parts[block.part];
+            let dropped = plan.dropped.get(i * count + slot).is_some_and(|d| *d);
+            (!dropped).then(|| (&part.slots[slot], start_of(part, block, length, plan.shift)))
+        };
+        let sequences: Vec<_> = blocks.iter().enumerate().map(of).collect();
+        SlotBatch::pack(parts[0].slots[slot].width(), &sequences, length, device)
+    };
+    (0..count).map(one).collect()
 }
 
 #[cfg(test)]
@@ -171,6 +206,7 @@ mod tests {
             targets: vec![[0.0; HORIZON_COUNT]; tokens],
             classes: vec![[1; HORIZON_COUNT]; tokens],
             market: 0,
+            slots: Vec::new(),
         }
     }
 

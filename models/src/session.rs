@@ -1,6 +1,7 @@
 //! From a feed to the token streams that training and evaluation see: the kernel's own books and
 //! features.
 
+use crate::slots::SlotSeries;
 use ijk_core::features::{FEATURE_COUNT, Token};
 use ijk_core::{EventSource, FeedError};
 use ijk_market::{Book, FeatureEngine};
@@ -11,6 +12,8 @@ use sha2::{Digest, Sha256};
 pub struct Session {
     /// Feed as the user named it, with the symbol.
     pub name: String,
+    /// Symbol of the instrument.
+    pub symbol: String,
     /// Number of the feed: instruments of one feed trade at the same time and must stay in the
     /// same part of a split.
     pub feed: usize,
@@ -25,15 +28,28 @@ pub struct Session {
     pub features: Vec<[f64; FEATURE_COUNT]>,
     /// Mid price in 1e-9 units; NaN where a side of the book is empty.
     pub mids: Vec<f64>,
+    /// What other modalities knew of it, one series a slot; empty without slots.
+    pub slots: Vec<SlotSeries>,
 }
 
 impl Session {
-    /// Returns the SHA-256 of features and mids: what the model can have learnt from.
+    /// Returns the SHA-256 of features, mids and slot vectors with their times: what the model
+    /// can have learnt from. Without slots it is that of features and mids.
     pub fn sha256(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for (features, mid) in self.features.iter().zip(&self.mids) {
             features.iter().chain([mid]).for_each(|v| hash.update(v.to_le_bytes()));
         }
+        for (slot, series) in self.slots.iter().enumerate() {
+            for update in series.updates() {
+                hash.update((slot as u64).to_le_bytes());
+                hash.update(update.known_from.0.to_le_bytes());
+                update.values.iter().for_each(|v| hash.update(v.to_le_bytes()));
+            }
+        }
+        // A slot is looked up by the time of the token's close.
+        let times = self.closes_ns.iter().filter(|_| !self.slots.is_empty());
+        times.for_each(|t| hash.update(t.to_le_bytes()));
         hash.finalize().into()
     }
 
@@ -88,9 +104,11 @@ pub fn read_phases(
     for (index, instrument) in source.instruments().iter().enumerate() {
         let book = Book::new(source.depth_kind(index), instrument);
         let phase = |p: u32| {
-            let name = format!("{name} {}", instrument.symbol);
+            let symbol = instrument.symbol.to_string();
+            let name = format!("{name} {symbol}");
             let phase = p * stride / phases.max(1);
-            (FeatureEngine::new(stride), Session { name, feed, phase, ..Session::default() })
+            let session = Session { name, symbol, feed, phase, ..Session::default() };
+            (FeatureEngine::new(stride), session)
         };
         streams.push(Stream { book, rows: 0, phases: (0..phases.max(1)).map(phase).collect() });
     }

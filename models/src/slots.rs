@@ -1,86 +1,155 @@
 //! Further modalities: news, options, social, macro. A slot is a vector, the time from which it
 //! was known, a staleness limit and a mask; what was not known at a token's close cannot reach it.
 
+use crate::session::Session;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
+use ijk_core::{FeedError, SlotUpdate};
+use ijk_data::slots::read_slots;
+use ijk_infer::log_age;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::Path;
 
-/// What one slot carries.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SlotShape {
-    /// Name, for people and for the card.
-    pub name: String,
-    /// Numbers of one vector.
-    pub width: usize,
-    /// Age in seconds from which a vector counts as missing.
-    pub stale_after_s: f64,
+pub use ijk_core::SlotShape;
+
+/// Index of a token at which a slot was missing.
+const MISSING: u32 = u32::MAX;
+
+/// The slots of a fit: `[slots]` of its TOML file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlotSettings {
+    /// Slot files; together they may hold any of the slots, for any of the symbols.
+    pub files: Vec<String>,
+    /// Chance that a slot is missing in a training sequence: a model that never missed one would
+    /// not know what to do without it.
+    pub drop_probability: f64,
+    /// The slots, in the order of their indices.
+    pub slot: Vec<SlotShape>,
 }
 
-/// A slot's history: vectors in the order in which they became known.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The settings of a fit without slots.
+pub static NO_SLOTS: SlotSettings =
+    SlotSettings { files: Vec::new(), drop_probability: 0.0, slot: Vec::new() };
+
+impl SlotSettings {
+    /// Returns the first setting that cannot work, and why.
+    ///
+    /// # Errors
+    /// A sentence naming the setting and what it must be.
+    pub fn check(&self) -> Result<(), String> {
+        SlotShape::check_all(&self.slot).map_err(|e| format!("slots: {e}"))?;
+        if self.slot.is_empty() != self.files.is_empty() {
+            return Err("slots.files and slots.slot must stand together or not at all".into());
+        }
+        if !(0.0..1.0).contains(&self.drop_probability) {
+            return Err("slots.drop_probability must lie in [0, 1)".into());
+        }
+        Ok(())
+    }
+}
+
+/// A slot's history for one instrument: vectors in the order in which they became known.
+#[derive(Clone, Debug, PartialEq)]
 pub struct SlotSeries {
-    known_from_ns: Vec<u64>,
-    values: Vec<Vec<f32>>,
-}
-
-/// Why a vector cannot enter a series.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SlotError {
-    /// Times go back.
-    #[error("a vector known from {found} ns follows one known from {last} ns")]
-    Order {
-        /// Last time held.
-        last: u64,
-        /// Time of the refused vector.
-        found: u64,
-    },
-    /// Another width than the vectors before.
-    #[error("a vector of {found} numbers follows vectors of {expected}")]
-    Width {
-        /// Width of the refused vector.
-        found: usize,
-        /// Width of the series.
-        expected: usize,
-    },
-    /// A number that is none.
-    #[error("number {index} of the vector known from {known_from_ns} ns is not finite")]
-    NotFinite {
-        /// Place in the vector.
-        index: usize,
-        /// Time of the refused vector.
-        known_from_ns: u64,
-    },
+    /// Name of the slot.
+    pub name: String,
+    stale_after_ns: u64,
+    updates: Vec<SlotUpdate>,
 }
 
 impl SlotSeries {
-    /// Adds a vector known from `known_from_ns` (nanoseconds UTC) on.
-    ///
-    /// # Errors
-    /// [`SlotError`]; the series is then as it was.
-    pub fn push(&mut self, known_from_ns: u64, values: Vec<f32>) -> Result<(), SlotError> {
-        if let Some(&last) = self.known_from_ns.last()
-            && known_from_ns < last
-        {
-            return Err(SlotError::Order { last, found: known_from_ns });
-        }
-        let expected = self.values.first().map_or(values.len(), Vec::len);
-        if values.len() != expected {
-            return Err(SlotError::Width { found: values.len(), expected });
-        }
-        if let Some(index) = values.iter().position(|v| !v.is_finite()) {
-            return Err(SlotError::NotFinite { index, known_from_ns });
-        }
-        self.known_from_ns.push(known_from_ns);
-        self.values.push(values);
-        Ok(())
+    /// Returns the series of the slot `shape`; `updates` in order of time, of its width.
+    pub fn new(shape: &SlotShape, updates: Vec<SlotUpdate>) -> SlotSeries {
+        debug_assert!(updates.is_sorted_by_key(|u| u.known_from), "the reader sorts");
+        let (name, stale_after_ns) = (shape.name.clone(), shape.stale_after_ns());
+        SlotSeries { name, stale_after_ns, updates }
     }
 
-    /// Returns the newest vector known at `at_ns` and its age in seconds; `None` where there is
-    /// none or it is older than `stale_after_s`.
-    pub fn as_of(&self, at_ns: u64, stale_after_s: f64) -> Option<(&[f32], f64)> {
-        let index = self.known_from_ns.partition_point(|&t| t <= at_ns).checked_sub(1)?;
-        let age_s = (at_ns - self.known_from_ns[index]) as f64 / 1e9;
-        (age_s <= stale_after_s).then(|| (self.values[index].as_slice(), age_s))
+    /// Returns the index of the newest vector known at `at_ns` and its age; `None` where there is
+    /// none or it is stale.
+    pub fn as_of(&self, at_ns: u64) -> Option<(usize, u64)> {
+        let index = self.updates.partition_point(|u| u.known_from.0 <= at_ns).checked_sub(1)?;
+        let age_ns = at_ns - self.updates[index].known_from.0;
+        (age_ns <= self.stale_after_ns).then_some((index, age_ns))
+    }
+
+    /// Returns the vectors with their times.
+    pub fn updates(&self) -> &[SlotUpdate] {
+        &self.updates
+    }
+}
+
+/// Reads slot files and gives every session the history of its symbol: what was known before its
+/// last token closed and not stale before its first.
+///
+/// # Errors
+/// [`FeedError`] of the first file that cannot be trusted; a symbol that no session has is one.
+pub fn attach(
+    sessions: &mut [Session],
+    shapes: &[SlotShape],
+    files: &[impl AsRef<Path>],
+) -> Result<(), FeedError> {
+    let symbols: BTreeSet<&str> = sessions.iter().map(|s| s.symbol.as_str()).collect();
+    let symbols: Vec<String> = symbols.into_iter().map(String::from).collect();
+    let mut updates = Vec::new();
+    for file in files {
+        updates.extend(read_slots(file.as_ref(), shapes, &symbols)?);
+    }
+    updates.sort_by_key(|u| u.known_from);
+    for session in sessions {
+        let first = session.closes_ns.first().copied().unwrap_or(0);
+        let last = session.closes_ns.last().copied().unwrap_or(0);
+        let series = |(slot, shape): (usize, &SlotShape)| {
+            let from = first.saturating_sub(shape.stale_after_ns());
+            let mine = |u: &&SlotUpdate| {
+                usize::from(u.slot) == slot
+                    && symbols[u.instrument.index()] == session.symbol
+                    && (from..=last).contains(&u.known_from.0)
+            };
+            SlotSeries::new(shape, updates.iter().filter(mine).cloned().collect())
+        };
+        session.slots = shapes.iter().enumerate().map(series).collect();
+    }
+    Ok(())
+}
+
+/// One slot along the tokens of a training part.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PartSlot {
+    width: usize,
+    /// (vector, width)
+    vectors: Vec<f32>,
+    /// Vector of each token, or [`MISSING`].
+    index: Vec<u32>,
+    log_age: Vec<f32>,
+}
+
+impl PartSlot {
+    /// Reads a series at the close of every token.
+    pub fn new(width: usize, series: &SlotSeries, closes_ns: &[u64]) -> PartSlot {
+        let mut part = PartSlot {
+            width,
+            vectors: series.updates.iter().flat_map(|u| &u.values).copied().collect(),
+            ..PartSlot::default()
+        };
+        for &at_ns in closes_ns {
+            let seen = series.as_of(at_ns);
+            part.index.push(seen.map_or(MISSING, |(index, _)| index as u32));
+            part.log_age.push(seen.map_or(0.0, |(_, age_ns)| log_age(age_ns)));
+        }
+        part
+    }
+
+    /// Returns the numbers of one vector.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Returns the tokens at which the slot was known.
+    pub fn known_count(&self) -> usize {
+        self.index.iter().filter(|i| **i != MISSING).count()
     }
 }
 
@@ -96,34 +165,41 @@ pub struct SlotBatch<B: Backend> {
 }
 
 impl<B: Backend> SlotBatch<B> {
-    /// Reads a series at the close of every token: `closes_ns` holds `batch` sequences of equal
-    /// length, one after the other. `None` where nothing is known at any of them: a missing slot
-    /// is not computed at all.
-    pub fn read(
-        shape: &SlotShape,
-        series: &SlotSeries,
-        closes_ns: &[u64],
-        batch: usize,
+    /// Packs sequences of `tokens` tokens: of each its slot and first token, `None` where the slot
+    /// is to be missing. `None` where it is missing at every token: it is then not computed at
+    /// all.
+    pub fn pack(
+        width: usize,
+        sequences: &[Option<(&PartSlot, usize)>],
+        tokens: usize,
         device: &B::Device,
     ) -> Option<SlotBatch<B>> {
-        let tokens = closes_ns.len() / batch;
-        let mut values = vec![0.0f32; closes_ns.len() * shape.width];
-        let (mut log_age, mut known) = (vec![0.0f32; closes_ns.len()], vec![0.0; closes_ns.len()]);
-        let mut any = false;
-        for (i, &at_ns) in closes_ns.iter().enumerate() {
-            let Some((vector, age_s)) = series.as_of(at_ns, shape.stale_after_s) else { continue };
-            values[i * shape.width..][..shape.width].copy_from_slice(vector);
-            log_age[i] = age_s.ln_1p() as f32;
-            known[i] = 1.0f32;
-            any = true;
+        let count = sequences.len() * tokens;
+        let mut values = vec![0.0f32; count * width];
+        let (mut log_age, mut known) = (vec![0.0f32; count], vec![0.0f32; count]);
+        for (i, sequence) in sequences.iter().enumerate() {
+            let Some((slot, start)) = sequence else { continue };
+            debug_assert_eq!(slot.width, width, "one width a slot");
+            for t in 0..tokens {
+                let index = slot.index[start + t];
+                if index == MISSING {
+                    continue;
+                }
+                let (at, from) = ((i * tokens + t) * width, index as usize * width);
+                values[at..at + width].copy_from_slice(&slot.vectors[from..from + width]);
+                log_age[i * tokens + t] = slot.log_age[start + t];
+                known[i * tokens + t] = 1.0;
+            }
         }
+        let any = known.iter().any(|k| *k > 0.0);
+        let tensor = |values: Vec<f32>, width| {
+            let data = TensorData::new(values, [sequences.len(), tokens, width]);
+            Tensor::from_data(data, device)
+        };
         any.then(|| SlotBatch {
-            values: Tensor::from_data(
-                TensorData::new(values, [batch, tokens, shape.width]),
-                device,
-            ),
-            log_age: Tensor::from_data(TensorData::new(log_age, [batch, tokens, 1]), device),
-            known: Tensor::from_data(TensorData::new(known, [batch, tokens, 1]), device),
+            values: tensor(values, width),
+            log_age: tensor(log_age, 1),
+            known: tensor(known, 1),
         })
     }
 }
@@ -131,30 +207,61 @@ impl<B: Backend> SlotBatch<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ijk_core::{InstrumentId, RecvTs};
 
-    #[test]
-    fn a_vector_is_seen_from_its_time_until_it_is_stale() {
-        let mut series = SlotSeries::default();
-        series.push(10_000_000_000, vec![1.0]).unwrap();
-        series.push(20_000_000_000, vec![2.0]).unwrap();
-        let at = |ns| series.as_of(ns, 60.0).map(|(v, age)| (v[0], age));
-        assert_eq!(at(9_999_999_999), None);
-        assert_eq!(at(10_000_000_000), Some((1.0, 0.0)));
-        assert_eq!(at(19_999_999_999).unwrap().0, 1.0);
-        assert_eq!(at(50_000_000_000), Some((2.0, 30.0)));
-        assert_eq!(at(80_000_000_001), None);
+    fn update(known_from_s: u64, value: f32) -> SlotUpdate {
+        SlotUpdate {
+            known_from: RecvTs(known_from_s * 1_000_000_000),
+            instrument: InstrumentId(0),
+            slot: 0,
+            values: vec![value],
+        }
     }
 
     #[test]
-    fn hostile_vectors_are_refused_and_leave_no_trace() {
-        let mut series = SlotSeries::default();
-        series.push(5, vec![1.0, 2.0]).unwrap();
-        let before = series.clone();
-        let order = SlotError::Order { last: 5, found: 4 };
-        assert_eq!(series.push(4, vec![1.0, 2.0]), Err(order));
-        assert_eq!(series.push(6, vec![1.0]), Err(SlotError::Width { found: 1, expected: 2 }));
-        let nan = SlotError::NotFinite { index: 1, known_from_ns: 6 };
-        assert_eq!(series.push(6, vec![1.0, f32::NAN]), Err(nan));
-        assert_eq!(series, before);
+    fn a_vector_is_seen_from_its_time_until_it_is_stale() {
+        let shape = SlotShape { name: "news".into(), width: 1, stale_after_s: 60.0 };
+        let series = SlotSeries::new(&shape, vec![update(10, 1.0), update(20, 2.0)]);
+        assert_eq!(series.as_of(9_999_999_999), None);
+        assert_eq!(series.as_of(10_000_000_000), Some((0, 0)));
+        assert_eq!(series.as_of(19_999_999_999).unwrap().0, 0);
+        assert_eq!(series.as_of(50_000_000_000), Some((1, 30_000_000_000)));
+        assert_eq!(series.as_of(80_000_000_000), Some((1, 60_000_000_000)));
+        assert_eq!(series.as_of(80_000_000_001), None);
+        let closes = [9_000_000_000, 12_000_000_000, 25_000_000_000, 90_000_000_000];
+        let part = PartSlot::new(1, &series, &closes);
+        assert_eq!((part.index.as_slice(), part.known_count()), (&[MISSING, 0, 1, MISSING][..], 2));
+        let packed = SlotBatch::<burn::backend::Flex>::pack(
+            1,
+            &[Some((&part, 0)), None],
+            4,
+            &Default::default(),
+        );
+        let packed = packed.unwrap();
+        let values = |t: Tensor<burn::backend::Flex, 3>| t.into_data().to_vec::<f32>().unwrap();
+        assert_eq!(values(packed.values), [0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(values(packed.known), [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        let ages = values(packed.log_age);
+        assert!((ages[1] - 3f32.ln()).abs() < 1e-6 && (ages[2] - 6f32.ln()).abs() < 1e-6);
+        let nothing = SlotBatch::<burn::backend::Flex>::pack(1, &[None], 4, &Default::default());
+        assert!(nothing.is_none(), "a missing slot is not computed");
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        let slot = SlotShape { name: "news".into(), width: 1, stale_after_s: 60.0 };
+        let good = SlotSettings {
+            files: vec!["a.parquet".into()],
+            drop_probability: 0.1,
+            slot: vec![slot],
+        };
+        assert!(good.check().is_ok() && NO_SLOTS.check().is_ok());
+        let no_file = SlotSettings { files: Vec::new(), ..good.clone() };
+        assert!(no_file.check().unwrap_err().contains("slots.files"));
+        let sure = SlotSettings { drop_probability: 1.0, ..good.clone() };
+        assert!(sure.check().unwrap_err().contains("drop_probability"));
+        let wide = SlotShape { width: 9_999, ..good.slot[0].clone() };
+        let wide = SlotSettings { slot: vec![wide], ..good };
+        assert!(wide.check().unwrap_err().contains("width"));
     }
 }

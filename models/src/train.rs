@@ -4,21 +4,23 @@
 //! # Room for what comes next
 //! - Adversarial training perturbs `Batch::inputs` between [`batch`] and the forward pass: the
 //!   inner maximisation needs the loss as a function of the inputs, which
-//!   [`Encoder::forward_banded`] and [`loss`] give; `run_epoch` is where it goes in.
-//! - A head-only update freezes [`Encoder::embed`] (the residual stream of a segment is computed
-//!   once) and trains [`Encoder::read`]: `head` and `norm` are fields of their own, and the
+//!   [`ModalEncoder::forward_banded`] and [`loss`] give; `run_epoch` is where it goes in.
+//! - A head-only update freezes `Encoder::embed` (the residual stream of a segment is computed
+//!   once) and trains `Encoder::read`: `head` and `norm` are fields of their own, and the
 //!   exporter takes any encoder, so an adapted head reaches the kernel as a new weights file.
 //! - Recurrent policies train on the same streams: a rollout is the kernel's own streaming step
 //!   in the simulated exchange, an update is a banded pass over the recorded tokens with another
-//!   loss on [`Encoder::embed`]. `docs/models.md` states the environment's contract.
+//!   loss on `Encoder::embed`. `docs/models.md` states the environment's contract.
 
 use crate::attention::Band;
 use crate::checkpoint::{CheckpointError, Checkpoints, MemberState};
-use crate::encoder::{Encoder, EncoderShape};
+use crate::encoder::EncoderShape;
 use crate::loss::{LabelWeights, loss};
+use crate::modal::ModalEncoder;
 use crate::optimizer::SplitAdamW;
 use crate::rng::Stream;
 use crate::sequences::{BatchPlan, Block, Mirror, Part, batch, blocks, bootstrap};
+use crate::slots::SlotSettings;
 use burn::module::AutodiffModule;
 use burn::tensor::ElementConversion;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -126,6 +128,8 @@ pub struct MemberTask<'a> {
     pub weights: LabelWeights,
     /// The exchange of buyers and sellers, where the settings ask for it.
     pub mirror: Option<Mirror>,
+    /// Slots of the model; [`crate::slots::NO_SLOTS`] for the order book alone.
+    pub slots: &'a SlotSettings,
     /// Member, from 0.
     pub member: usize,
     /// Seed of weights, bootstrap and order.
@@ -147,7 +151,7 @@ pub fn train_member<B: AutodiffBackend>(
     task: &MemberTask,
     device: &B::Device,
     report: &mut dyn FnMut(&Progress),
-) -> Result<(Encoder<B::InnerBackend>, MemberHistory), TrainError> {
+) -> Result<(ModalEncoder<B::InnerBackend>, MemberHistory), TrainError> {
     let MemberTask { settings, member, .. } = *task;
     let length = settings.sequence_tokens;
     let all = require_blocks(task.train, length, "training")?;
@@ -177,8 +181,8 @@ pub fn train_member<B: AutodiffBackend>(
         }
     }
     let step = state.history.steps;
-    let (_, encoder) = state.best.ok_or(TrainError::Diverged { member, step })?;
-    Ok((encoder, state.history))
+    let (_, model) = state.best.ok_or(TrainError::Diverged { member, step })?;
+    Ok((model, state.history))
 }
 
 /// Returns the member's state from its checkpoint, or a new one.
@@ -186,13 +190,14 @@ fn begin<B: AutodiffBackend>(
     task: &MemberTask,
     device: &B::Device,
 ) -> Result<MemberState<B>, TrainError> {
-    let optimizer = |model: &Encoder<B>| SplitAdamW::new(model, task.settings);
+    let optimizer = |model: &ModalEncoder<B>| SplitAdamW::new(model, task.settings);
+    let slots = &task.slots.slot;
     if let Some((checkpoints, name)) = task.checkpoints
-        && let Some(state) = checkpoints.load(name, &task.shape, optimizer, device)?
+        && let Some(state) = checkpoints.load(name, (&task.shape, slots), optimizer, device)?
     {
         return Ok(state);
     }
-    let model = Encoder::<B>::new(&task.shape, task.seed, device);
+    let model = ModalEncoder::<B>::new(&task.shape, slots, task.seed, device);
     let history = MemberHistory { seed: task.seed, epochs: Vec::new(), best_epoch: 0, steps: 0 };
     Ok(MemberState { optimizer: optimizer(&model), model, history, best: None, finished: false })
 }
@@ -217,9 +222,10 @@ fn run_epoch<B: AutodiffBackend>(
     for chosen in order.chunks(settings.batch_sequences) {
         let coins: Vec<bool> = chosen.iter().map(|_| rng.below(2) == 1).collect();
         let mirrored = task.mirror.as_ref().map(|m| (m, coins.as_slice()));
-        let plan = BatchPlan { shift, weights: Some(&task.weights), mirrored };
+        let dropped = dropped(task.slots, chosen.len(), &mut rng);
+        let plan = BatchPlan { shift, weights: Some(&task.weights), mirrored, dropped: &dropped };
         let data = batch::<B>(task.train, chosen, length, plan, device);
-        let outputs = state.model.forward_banded(data.inputs, &band);
+        let (outputs, _) = state.model.forward_banded(data.inputs, &data.slots, &band);
         let loss = loss(outputs, &data.targets, settings.loss_weights());
         let value = scalar(loss.clone());
         state.history.steps += 1;
@@ -237,6 +243,11 @@ fn run_epoch<B: AutodiffBackend>(
     Ok((state, loss_sum / count, norm_sum / count))
 }
 
+/// Draws which slots are missing in a batch; draws nothing where there are none.
+fn dropped(slots: &SlotSettings, sequences: usize, rng: &mut Stream) -> Vec<bool> {
+    (0..sequences * slots.slot.len()).map(|_| rng.uniform() < slots.drop_probability).collect()
+}
+
 fn require_blocks(
     parts: &[Part],
     needed: usize,
@@ -248,18 +259,18 @@ fn require_blocks(
 
 /// Returns the mean loss of a model over every block of `parts`, weighted by labels.
 pub fn mean_loss<B: Backend>(
-    model: &Encoder<B>,
+    model: &ModalEncoder<B>,
     parts: &[Part],
     settings: &TrainSettings,
     device: &B::Device,
 ) -> f64 {
     let length = settings.sequence_tokens;
-    let window = model.shape().window;
+    let window = model.encoder.shape().window;
     let band = Band::new(window, length / window, device);
     let (mut sum, mut count) = (0.0, 0usize);
     for chosen in blocks(parts, length).chunks(settings.batch_sequences) {
         let data = batch::<B>(parts, chosen, length, BatchPlan::default(), device);
-        let outputs = model.forward_banded(data.inputs, &band);
+        let (outputs, _) = model.forward_banded(data.inputs, &data.slots, &band);
         let value = scalar(loss(outputs, &data.targets, settings.loss_weights()));
         sum += value * data.targets.count as f64;
         count += data.targets.count;

@@ -2,12 +2,15 @@
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::Module;
+use ijk_core::{InstrumentId, RecvTs, SlotUpdate};
 use ijk_models::calibrate::{calibrate_variance, mean_squared_z};
 use ijk_models::checkpoint::{CheckpointError, Checkpoints};
-use ijk_models::encoder::{Encoder, EncoderShape, alibi};
+use ijk_models::encoder::{EncoderShape, alibi};
 use ijk_models::loss::LabelWeights;
+use ijk_models::modal::ModalEncoder;
 use ijk_models::rng::Stream;
 use ijk_models::sequences::Part;
+use ijk_models::slots::{PartSlot, SlotSeries, SlotSettings, SlotShape};
 use ijk_models::train::{
     MemberHistory, MemberTask, Progress, TrainError, TrainSettings, train_member,
 };
@@ -36,7 +39,30 @@ fn averaged(tokens: usize, seed: u64, noise: f64) -> Part {
         }
     };
     let classes = targets.iter().map(|row| row.map(class)).collect();
-    Part { inputs, targets, classes, market: 0 }
+    Part { inputs, targets, classes, ..Part::default() }
+}
+
+/// The same tokens, a second apart, with a slot of two numbers known from every tenth on.
+fn told(part: Part) -> Part {
+    let update = |t: usize| SlotUpdate {
+        known_from: RecvTs(1_000_000_000 * t as u64),
+        instrument: InstrumentId(0),
+        slot: 0,
+        values: vec![part.inputs[t][1], part.targets[t][0].max(-1.0)],
+    };
+    let series =
+        SlotSeries::new(&slot(), (10..part.inputs.len()).step_by(10).map(update).collect());
+    let closes: Vec<u64> = (0..part.inputs.len() as u64).map(|t| 1_000_000_000 * t).collect();
+    Part { slots: vec![PartSlot::new(2, &series, &closes)], ..part }
+}
+
+fn slot() -> SlotShape {
+    SlotShape { name: "told".into(), width: 2, stale_after_s: 60.0 }
+}
+
+fn slots_of(part: &Part) -> SlotSettings {
+    let slot = part.slots.iter().map(|_| slot()).collect();
+    SlotSettings { files: Vec::new(), drop_probability: 0.3, slot }
 }
 
 fn settings() -> TrainSettings {
@@ -55,7 +81,7 @@ fn train(
     validation: &Part,
     settings: &TrainSettings,
     seed: u64,
-) -> Result<(Encoder<Flex>, MemberHistory), TrainError> {
+) -> Result<(ModalEncoder<Flex>, MemberHistory), TrainError> {
     train_kept(train, validation, settings, seed, None, &mut |_| {})
 }
 
@@ -66,7 +92,7 @@ fn train_kept(
     seed: u64,
     checkpoints: Option<(&Checkpoints, &str)>,
     report: &mut dyn FnMut(&Progress),
-) -> Result<(Encoder<Flex>, MemberHistory), TrainError> {
+) -> Result<(ModalEncoder<Flex>, MemberHistory), TrainError> {
     let task = MemberTask {
         train: std::slice::from_ref(train),
         validation: std::slice::from_ref(validation),
@@ -74,6 +100,7 @@ fn train_kept(
         settings,
         weights: LabelWeights::default(),
         mirror: None,
+        slots: &slots_of(train),
         member: 0,
         seed,
         bootstrap: false,
@@ -82,7 +109,7 @@ fn train_kept(
     train_member::<Autodiff<Flex>>(&task, &Default::default(), report)
 }
 
-fn bits(encoder: &Encoder<Flex>) -> Vec<u32> {
+fn bits(encoder: &ModalEncoder<Flex>) -> Vec<u32> {
     struct Bits(Vec<u32>);
     impl burn::module::ModuleVisitor<Flex> for Bits {
         fn visit_float<const D: usize>(
@@ -109,7 +136,7 @@ fn a_rule_that_needs_attention_is_learnt() {
     // Cross-entropy of three classes starts near ln 3. It falls to a third where it is trained
     // and by a third on data never seen.
     assert!(last < first / 3.0 && best < first / 1.5, "{first} {last} {best}");
-    for block in &encoder.blocks {
+    for block in &encoder.encoder.blocks {
         let learnt = block.attention.age_bias.val().into_data().to_vec::<f32>().unwrap();
         assert_ne!(learnt, alibi(SMALL.heads, SMALL.window), "age biases take part");
     }
@@ -173,8 +200,13 @@ fn what_cannot_be_trained_is_refused() {
 #[test]
 fn an_interrupted_training_ends_with_the_bits_of_an_uninterrupted_one() {
     let (data, fresh) = (averaged(400, 1, 0.1), averaged(100, 2, 0.1));
+    goes_on(&data, &fresh);
+    goes_on(&told(data), &told(fresh));
+}
+
+fn goes_on(data: &Part, fresh: &Part) {
     let s = TrainSettings { epochs: 5, ..settings() };
-    let whole = train(&data, &fresh, &s, 1).unwrap();
+    let whole = train(data, fresh, &s, 1).unwrap();
     let per_epoch = whole.1.steps / 5;
     for stop in [1, per_epoch, per_epoch + 1, 3 * per_epoch + 2] {
         let dir = tempfile::tempdir().unwrap();
@@ -186,7 +218,7 @@ fn an_interrupted_training_ends_with_the_bits_of_an_uninterrupted_one() {
                     std::panic::resume_unwind(Box::new("killed"));
                 }
             };
-            let _ = train_kept(&data, &fresh, &s, 1, Some((&kept, "m0")), &mut report);
+            let _ = train_kept(data, fresh, &s, 1, Some((&kept, "m0")), &mut report);
         });
         assert!(killed.is_err(), "stopped at {stop}");
         let mut first = None;
@@ -196,7 +228,7 @@ fn an_interrupted_training_ends_with_the_bits_of_an_uninterrupted_one() {
             }
         };
         let (encoder, history) =
-            train_kept(&data, &fresh, &s, 1, Some((&kept, "m0")), &mut report).unwrap();
+            train_kept(data, fresh, &s, 1, Some((&kept, "m0")), &mut report).unwrap();
         // The step reported is not yet in a checkpoint: its epoch runs again, no earlier one.
         assert_eq!(first, Some((stop - 1) / per_epoch * per_epoch + 1));
         assert_eq!(history, whole.1);
@@ -228,4 +260,23 @@ fn a_foreign_or_damaged_checkpoint_is_refused() {
         std::fs::write(&path, &bytes[..length]).unwrap();
         assert!(go(&kept).is_err());
     }
+}
+
+#[test]
+fn slots_leave_the_start_of_the_encoder_and_learn() {
+    let device = Default::default();
+    let plain = ModalEncoder::<Flex>::new(&SMALL, &[], 1, &device);
+    let with = ModalEncoder::<Flex>::new(&SMALL, &[slot()], 1, &device);
+    assert_eq!(bits(&plain), bits(&with)[..bits(&plain).len()]);
+    // The label is told every ten tokens: with the slot the loss on fresh data is lower.
+    let (data, fresh) = (averaged(700, 1, 0.5), averaged(300, 2, 0.5));
+    let s = TrainSettings { epochs: 12, ..settings() };
+    let best = |data: &Part, fresh: &Part| {
+        let (_, history) = train(data, fresh, &s, 1).unwrap();
+        history.epochs[history.best_epoch - 1].validation_loss
+    };
+    let without = best(&data, &fresh);
+    let with = best(&told(data), &told(fresh));
+    eprintln!("validation loss {with:.4} with the slot, {without:.4} without");
+    assert!(with < without, "{with} {without}");
 }

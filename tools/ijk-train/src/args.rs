@@ -81,6 +81,9 @@ pub struct FitArgs {
     /// A feed that no part of the fit sees, to compare on afterwards; may be repeated.
     #[arg(long, value_name = "SPEC")]
     pub untouched: Vec<String>,
+    /// A slot file for the untouched feeds; may be repeated. Without one their slots are missing.
+    #[arg(long, value_name = "FILE.parquet")]
+    pub untouched_slots: Vec<PathBuf>,
     /// Where to train: `auto` takes a CUDA device where the build and the machine have one.
     #[arg(long, value_name = "DEVICE", value_enum, default_value_t = DeviceArg::Auto)]
     pub device: DeviceArg,
@@ -143,6 +146,9 @@ pub struct EvalArgs {
     /// Seed of generated feeds that name none.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// A slot file for the feeds; may be repeated. Without one the slots of the model are missing.
+    #[arg(long, value_name = "FILE.parquet")]
+    pub slots: Vec<PathBuf>,
 }
 
 /// Arguments of `compare`.
@@ -155,6 +161,9 @@ pub struct CompareArgs {
     /// A feed to compare on; may be repeated. Default: the test part of the first card.
     #[arg(long, value_name = "SPEC")]
     pub feed: Vec<String>,
+    /// A slot file for the feeds of --feed; may be repeated. The card names those of the fit.
+    #[arg(long, value_name = "FILE.parquet", requires = "feed")]
+    pub slots: Vec<PathBuf>,
     /// Skip the simulated exchange.
     #[arg(long)]
     pub no_costs: bool,

@@ -5,6 +5,7 @@ use crate::costs::{Signal, Traded, parents, trade};
 use crate::exit::{DATA, Exit, USAGE};
 use crate::print;
 use crate::progress::Display;
+use ijk_core::{InstrumentId, SlotShape, SlotUpdate};
 use ijk_data::FeedSpec;
 use ijk_infer::Weights;
 use ijk_models::card::Card;
@@ -12,11 +13,12 @@ use ijk_models::compare::{Comparison, Forecasts, baselines, compare, of_runs, to
 use ijk_models::evaluate::{Run, forecast_runs};
 use ijk_models::feeds::{expand, load, load_phases};
 use ijk_models::session::Session;
+use ijk_models::slots::attach;
 use ijk_models::split::{Segment, Split, split};
 use ijk_models::train::Progress;
 use serde::Serialize;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Horizon that the common rule trades on, and tokens it holds.
 const HORIZON: usize = 1;
@@ -51,6 +53,17 @@ pub struct Training<'a> {
     pub split: &'a Split,
 }
 
+/// Feeds that no part of the fit saw.
+#[derive(Clone, Copy)]
+pub struct Feeds<'a> {
+    /// Specifications.
+    pub specs: &'a [String],
+    /// Slot files for them.
+    pub slots: &'a [PathBuf],
+    /// Whether to trade them in the simulated exchange.
+    pub costs: bool,
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -72,7 +85,8 @@ pub fn run(args: &CompareArgs, json: bool) -> Result<(), Exit> {
     let mut display = Display::new();
     let feeds = expand(s).map_err(|e| Exit::new(USAGE, e))?;
     let held = (s.phases, s.tokens_max);
-    let sessions = load_phases(&feeds, s.stride, s.seed, held, &mut |p| display.show(p))?;
+    let mut sessions = load_phases(&feeds, s.stride, s.seed, held, &mut |p| display.show(p))?;
+    attach(&mut sessions, &s.slots.slot, &s.slots.files).map_err(|e| Exit::new(DATA, e))?;
     let split =
         split(&sessions, s.validation_fraction, s.test_fraction).map_err(|e| Exit::new(DATA, e))?;
     refuse_other_data(&card, &sessions)?;
@@ -81,7 +95,8 @@ pub fn run(args: &CompareArgs, json: bool) -> Result<(), Exit> {
         let costs = (!args.no_costs).then_some(feeds.as_slice());
         on_test_part(&candidates, &card, &training, costs, &mut display)?
     } else {
-        on_feeds(&candidates, &card, &training, (&args.feed, !args.no_costs), &mut display)?
+        let feeds = Feeds { specs: &args.feed, slots: &args.slots, costs: !args.no_costs };
+        on_feeds(&candidates, &card, &training, feeds, &mut display)?
     };
     display.finish();
     if json {
@@ -149,29 +164,50 @@ pub fn on_feeds(
     candidates: &[Candidate],
     card: &Card,
     training: &Training,
-    (feeds, costs): (&[String], bool),
+    feeds: Feeds,
     display: &mut Display,
 ) -> Result<Compared, Exit> {
-    let specs: Result<Vec<FeedSpec>, _> = feeds.iter().map(|f| f.parse()).collect();
+    let specs: Result<Vec<FeedSpec>, _> = feeds.specs.iter().map(|f| f.parse()).collect();
     let specs = specs.map_err(|e| Exit::new(USAGE, e))?;
     let (stride, seed) = (card.settings.stride, card.settings.seed);
-    let sessions = load(&specs, stride, seed, &mut |p| display.show(p))?;
+    let mut sessions = load(&specs, stride, seed, &mut |p| display.show(p))?;
+    attach(&mut sessions, &card.settings.slots.slot, feeds.slots)
+        .map_err(|e| Exit::new(DATA, e))?;
     let whole = |(session, s): (usize, &Session)| Segment { session, tokens: 0..s.mids.len() };
     let segments: Vec<Segment> = sessions.iter().enumerate().map(whole).collect();
     let (runs, models) = forecasts(candidates, card, training, &sessions, &segments, display)?;
     let scores = compare(&runs, &card.label_scale, &models);
     let mut traded = Vec::new();
-    for (number, feed) in specs.iter().enumerate().filter(|_| costs) {
+    for (number, feed) in specs.iter().enumerate().filter(|_| feeds.costs) {
         let first = runs.iter().position(|r| sessions[r.session].feed == number);
         let Some(at) = first else { continue };
         let session = &sessions[runs[at].session];
         traded.extend(trade_all(feed, card, &models, (at, &runs[at]), session)?);
         for c in candidates {
             let name = format!("{} with the kernel's sizing on {feed}", c.name);
-            traded.push(trade(&name, feed, seed, Vec::new(), Some(c.weights))?);
+            let slots = updates(&sessions, number, &c.weights.spec.slots);
+            traded.push(trade(&name, feed, seed, Vec::new(), Some((c.weights, slots)))?);
         }
     }
-    Ok(Compared { data: feeds.join(" "), scores, costs: traded })
+    Ok(Compared { data: feeds.specs.join(" "), scores, costs: traded })
+}
+
+/// Returns what the slots of a model are told during one feed; instruments as in the feed.
+fn updates(sessions: &[Session], feed: usize, shapes: &[SlotShape]) -> Vec<SlotUpdate> {
+    let mut all = Vec::new();
+    let of_feed = sessions.iter().filter(|s| s.feed == feed);
+    for (instrument, session) in of_feed.enumerate() {
+        for (slot, shape) in shapes.iter().enumerate() {
+            let series = session.slots.iter().find(|s| s.name == shape.name);
+            all.extend(series.into_iter().flat_map(|s| s.updates()).map(|u| SlotUpdate {
+                instrument: InstrumentId(instrument as u16),
+                slot: slot as u16,
+                ..u.clone()
+            }));
+        }
+    }
+    all.sort_by_key(|u| u.known_from);
+    all
 }
 
 /// Returns the rows, and the forecasts of candidates and baselines on them.

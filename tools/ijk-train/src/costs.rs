@@ -8,7 +8,7 @@
 use crate::exit::{DATA, Exit};
 use ijk_core::config::Config;
 use ijk_core::record::{ParentCommand, RecordKind, ScheduleKind, Urgency};
-use ijk_core::{InstrumentId, MarketEvent, Qty, RecvTs, Side};
+use ijk_core::{InstrumentId, MarketEvent, Qty, RecvTs, Side, SlotUpdate};
 use ijk_data::{FeedSpec, open_feed};
 use ijk_engine::decision::recovery::nothing_to_carry;
 use ijk_engine::runtime::counters::{Counter, Counters};
@@ -131,7 +131,7 @@ pub fn parents(signals: &[Signal], hold: usize) -> Vec<ParentCommand> {
 }
 
 /// Runs one feed (its first instrument) through the kernel and the simulated exchange with outside
-/// parents, or with an ensemble that trades by itself.
+/// parents, or with an ensemble that trades by itself, told what its slots knew.
 ///
 /// # Errors
 /// [`Exit`] where the feed cannot be read or the default settings do not fit it.
@@ -140,7 +140,7 @@ pub fn trade(
     feed: &FeedSpec,
     seed: u64,
     parents: Vec<ParentCommand>,
-    weights: Option<&Weights>,
+    ensemble: Option<(&Weights, Vec<SlotUpdate>)>,
 ) -> Result<Traded, Exit> {
     let mut source = open_feed(feed, seed).map_err(|e| Exit::new(DATA, e))?;
     let config = Config::default();
@@ -157,7 +157,7 @@ pub fn trade(
         config: &config,
         instruments: &instruments,
         depths: &depths,
-        encoder: weights.map(Encoder::new),
+        encoder: ensemble.as_ref().map(|(weights, _)| Encoder::new(weights)),
         epoch: 1,
         external_venue: false,
     })
@@ -176,6 +176,7 @@ pub fn trade(
         counters: Arc::clone(&counters),
         pump: Arc::new(PumpShared::default()),
         parents,
+        slots: ensemble.map_or(Vec::new(), |(_, slots)| slots),
         desk: None,
         feed_latency_ns: config.sim.feed_latency_us * 1_000,
         runtime: config.runtime.clone(),

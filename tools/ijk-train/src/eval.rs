@@ -14,6 +14,7 @@ use ijk_models::feeds::load;
 use ijk_models::labels::{LabelScale, labels};
 use ijk_models::metrics::Interval;
 use ijk_models::session::{Session, hex};
+use ijk_models::slots::attach;
 use ijk_models::split::Segment;
 use ijk_models::train::Progress;
 use std::path::Path;
@@ -32,7 +33,8 @@ pub fn run(args: &EvalArgs, json: bool) -> Result<(), Exit> {
     let feeds: Result<Vec<FeedSpec>, _> = args.feed.iter().map(|f| f.parse()).collect();
     let feeds = feeds.map_err(|e| Exit::new(USAGE, e))?;
     let mut display = Display::new();
-    let sessions = load(&feeds, stride, args.seed, &mut |p| display.show(p))?;
+    let mut sessions = load(&feeds, stride, args.seed, &mut |p| display.show(p))?;
+    tell_slots(&mut sessions, &weights, args)?;
     let segments: Vec<Segment> = sessions
         .iter()
         .enumerate()
@@ -83,6 +85,18 @@ pub fn run(args: &EvalArgs, json: bool) -> Result<(), Exit> {
         }
     }
     Ok(())
+}
+
+/// Gives the sessions what the slot files knew.
+fn tell_slots(sessions: &mut [Session], weights: &Weights, args: &EvalArgs) -> Result<(), Exit> {
+    let shapes = &weights.spec.slots;
+    if shapes.is_empty() && !args.slots.is_empty() {
+        return Err(Exit::file(USAGE, &args.weights, "the model has no slots; leave out --slots"));
+    }
+    if !shapes.is_empty() && args.slots.is_empty() {
+        eprintln!("the model has slots and there is no --slots: all of them are missing");
+    }
+    attach(sessions, shapes, &args.slots).map_err(|e| Exit::new(DATA, e))
 }
 
 /// The 90 % intervals of the weights file on these feeds, in predictive standard deviations.

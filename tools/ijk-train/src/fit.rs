@@ -1,7 +1,7 @@
 //! `ijk-train fit`.
 
 use crate::args::{DeviceArg, FitArgs};
-use crate::compare::{self, Candidate, Compared, Training};
+use crate::compare::{self, Candidate, Compared, Feeds, Training};
 use crate::exit::{DATA, Exit, USAGE};
 use crate::mlflow::{RunId, Server};
 use crate::progress::Display;
@@ -14,6 +14,7 @@ use ijk_models::device::{Choice, Device, choose, fit_on_device};
 use ijk_models::feeds::{expand, load_phases};
 use ijk_models::fit::{FitSettings, Fitted, Provenance};
 use ijk_models::session::{Session, hex};
+use ijk_models::slots::attach;
 use ijk_models::split::split;
 use ijk_models::train::{EpochRecord, Progress};
 use sha2::{Digest, Sha256};
@@ -80,8 +81,10 @@ pub fn run(args: &FitArgs, json: bool) -> Result<(), Exit> {
     let live = args.mlflow.as_ref().map(|url| Live::begin(url, &name, &provenance)).transpose()?;
     let mut display = Display::new();
     let held = (settings.phases, settings.tokens_max);
-    let sessions =
+    let mut sessions =
         load_phases(&feeds, settings.stride, settings.seed, held, &mut |p| display.show(p))?;
+    attach(&mut sessions, &settings.slots.slot, &settings.slots.files)
+        .map_err(|e| Exit::new(DATA, e))?;
     let checkpoints = checkpoints(args, &settings, &sessions)?;
     let mut report = |p: &Progress| {
         display.show(p);
@@ -139,7 +142,7 @@ fn contest(
     let test = compare::on_test_part(&candidates, &fitted.card, &training, None, display)?;
     let untouched = (!args.untouched.is_empty())
         .then(|| {
-            let feeds = (args.untouched.as_slice(), true);
+            let feeds = Feeds { specs: &args.untouched, slots: &args.untouched_slots, costs: true };
             compare::on_feeds(&candidates, &fitted.card, &training, feeds, display)
         })
         .transpose()?;

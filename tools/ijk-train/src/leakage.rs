@@ -1,11 +1,12 @@
 //! `ijk-train leakage`.
 
 use crate::args::LeakageArgs;
-use crate::exit::{CHECK, Exit, USAGE};
+use crate::exit::{CHECK, DATA, Exit, USAGE};
 use crate::progress::Display;
 use crate::{print, settings};
 use ijk_models::feeds::{expand, load_phases};
 use ijk_models::leakage::{Leakage, SeedMean, check};
+use ijk_models::slots::attach;
 use std::fmt::Write;
 
 /// Fits on shuffled labels and prints what the nets are worth.
@@ -18,8 +19,10 @@ pub fn run(args: &LeakageArgs, json: bool) -> Result<(), Exit> {
     let feeds = expand(&settings).map_err(|e| Exit::new(USAGE, e))?;
     let mut display = Display::new();
     let held = (settings.phases, settings.tokens_max);
-    let sessions =
+    let mut sessions =
         load_phases(&feeds, settings.stride, settings.seed, held, &mut |p| display.show(p))?;
+    attach(&mut sessions, &settings.slots.slot, &settings.slots.files)
+        .map_err(|e| Exit::new(DATA, e))?;
     let leakage = check(&sessions, &settings, args.seeds, &mut |p| display.show(p))?;
     display.finish();
     let found = leakage.found();
