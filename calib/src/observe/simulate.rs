@@ -195,6 +195,7 @@ pub fn replay(
         counters: Arc::new(counters),
         pump: Arc::new(PumpShared::default()),
         parents,
+        slots: Vec::new(),
         feed_latency_ns: config.sim.feed_latency_us * 1_000,
         runtime: config.runtime.clone(),
         venue: config.venue.clone(),

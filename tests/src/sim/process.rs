@@ -182,6 +182,7 @@ impl Machine {
             counters: Arc::clone(counters),
             pump: Arc::new(PumpShared::default()),
             parents: parents.iter().filter(|p| p.ts.0 > clock).copied().collect(),
+            slots: Vec::new(),
             feed_latency_ns: 0,
             runtime: config.runtime.clone(),
             venue: config.venue.clone(),

@@ -233,6 +233,10 @@ pub struct LiveArgs {
     /// Parent orders to execute: ts,symbol,side,qty,horizon_s,urgency.
     #[arg(long, value_name = "FILE.csv")]
     pub parents: Option<PathBuf>,
+    /// Slot file: what other modalities knew and from when; repeat for several. Its slots must be
+    /// those of the weights. Without one every slot is missing.
+    #[arg(long = "slots", value_name = "FILE.parquet")]
+    pub slots: Vec<PathBuf>,
     /// Starts disarmed: no order leaves before 'ijk arm'.
     #[arg(long)]
     pub hold: bool,
@@ -447,6 +451,9 @@ pub struct ForecastArgs {
     /// Symbol, where the feed has several.
     #[arg(long)]
     pub symbol: Option<String>,
+    /// Slot file, as for `live`; repeat for several.
+    #[arg(long = "slots", value_name = "FILE.parquet")]
+    pub slots: Vec<PathBuf>,
     #[command(flatten)]
     pub out: OutArgs,
 }

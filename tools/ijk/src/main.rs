@@ -21,6 +21,7 @@ mod run_dir;
 mod service;
 mod sessions;
 mod settings;
+mod slots;
 mod state_dir;
 mod system;
 mod table;

@@ -10,7 +10,7 @@ use ijk_core::num::E9;
 use ijk_core::record::{DecisionReason, DecisionRecord, ParentStatus, RunEnd};
 use ijk_core::{
     Block, ClientOrderId, DepthKind, EnsembleForecast, EventKind, Instrument, InstrumentId,
-    MarketEvent, ParentId, Px, Qty, RecvTs, Side, ids::BOOT_EPOCH_MAX, limits,
+    MarketEvent, ParentId, Px, Qty, RecvTs, Side, SlotUpdate, ids::BOOT_EPOCH_MAX, limits,
 };
 use ijk_execution::{ExecutionEngine, IntentBuf, ParentError, ParentSpec};
 use ijk_infer::{Encoder, EncoderState};
@@ -210,6 +210,7 @@ impl Kernel {
             Input::Carry(item) => self.on_carry(now, item),
             Input::Condition(condition) => self.on_condition(now, condition, out),
             Input::Limits(risk) => self.on_limits(now, risk, out),
+            Input::Slot(update) => self.on_slot(update),
             Input::Timer => self.on_timer(now, out),
         }
         self.truth.on_time(now);
@@ -272,6 +273,17 @@ impl Kernel {
         probe.stamp(Stage::Risk);
     }
 
+    /// Tells the encoder of one instrument what another modality knew. One that fits no slot of the
+    /// model changes nothing: whoever reads slot files refuses it before.
+    fn on_slot(&mut self, update: &SlotUpdate) {
+        let state = self.states.get_mut(update.instrument.index());
+        if let (Some(encoder), Some(rings)) =
+            (&self.encoder, state.and_then(|s| s.encoder.as_mut()))
+        {
+            encoder.know(rings, update);
+        }
+    }
+
     /// Marks the account; a loss limit reached here ends all parents.
     fn mark(&mut self, now: RecvTs, instrument: InstrumentId, mid: f64) {
         let before = self.gate.state();
@@ -300,7 +312,7 @@ impl Kernel {
         let (Some(encoder), Some(rings)) = (&self.encoder, &mut state.encoder) else {
             return;
         };
-        let forecast = encoder.step(rings, &token.features);
+        let forecast = encoder.step_at(rings, &token.features, now.0);
         probe.stamp(Stage::Encoder);
         let decision = self.decide(now, instrument, token, &forecast);
         self.last_decision = decision.decision_id;

@@ -18,7 +18,7 @@ use ijk_core::record::{
 };
 use ijk_core::{
     AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, InstrumentId, LinkEvent,
-    MarketEvent, NewOrder, RecvTs, SnapshotItem, SnapshotRequest, VenueReport,
+    MarketEvent, NewOrder, RecvTs, SlotUpdate, SnapshotItem, SnapshotRequest, VenueReport,
 };
 use ijk_risk::Approved;
 
@@ -43,6 +43,8 @@ pub enum Input<'a> {
     Condition(&'a Condition),
     /// Limits of which the stricter ones hold from here.
     Limits(&'a RiskConfig),
+    /// A vector of another modality became known.
+    Slot(&'a SlotUpdate),
     /// Time passed: a deadline the core named is due.
     Timer,
 }

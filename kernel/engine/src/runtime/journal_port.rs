@@ -402,7 +402,10 @@ fn take<S: Storage>(
         let kind = RecordKind::from_raw(rest[2]).expect("Condition failed: the kind was ours.");
         let payload = slice(first, second, at + ENTRY_BYTES, len, scratch);
         writer.append(ts, kind, payload)?;
-        awaited |= !matches!(kind, RecordKind::Market | RecordKind::Decision | RecordKind::Timer);
+        awaited |= !matches!(
+            kind,
+            RecordKind::Market | RecordKind::Decision | RecordKind::Timer | RecordKind::Slot
+        );
         hasher.output(kind, payload);
         at += ENTRY_BYTES + len;
     }

@@ -8,7 +8,7 @@ use ijk_core::record::{
 };
 use ijk_core::{
     AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, LinkEvent, MarketEvent, NewOrder,
-    RecvTs, SnapshotItem, SnapshotRequest, VenueReport,
+    RecvTs, SlotUpdate, SnapshotItem, SnapshotRequest, VenueReport,
 };
 use ijk_journal::{Frame, JournalError, Reader};
 use ijk_risk::Approved;
@@ -160,18 +160,23 @@ fn feed(frame: &Frame<'_>, kernel: &mut Kernel, out: &mut Collected) -> Result<(
             let risk = limits_of(frame)?;
             kernel.on_input(now, &Input::Limits(&risk), out, &mut NoProbe);
         }
+        RecordKind::Slot => {
+            let update =
+                SlotUpdate::decode(frame.payload).ok_or_else(|| undecoded(frame, "Slot"))?;
+            kernel.on_input(now, &Input::Slot(&update), out, &mut NoProbe);
+        }
         _ => kernel.on_input(now, &Input::Timer, out, &mut NoProbe),
     }
     Ok(())
 }
 
 fn limits_of(frame: &Frame<'_>) -> Result<RiskConfig, JournalError> {
-    Limits::read(frame.payload).map_err(|_| JournalError::Payload {
-        seq: frame.seq,
-        kind: frame.kind,
-        bytes: frame.payload.len(),
-        expected: "Limits",
-    })
+    Limits::read(frame.payload).map_err(|_| undecoded(frame, "Limits"))
+}
+
+fn undecoded(frame: &Frame<'_>, expected: &'static str) -> JournalError {
+    let (seq, kind, bytes) = (frame.seq, frame.kind, frame.payload.len());
+    JournalError::Payload { seq, kind, bytes, expected }
 }
 
 fn compare(

@@ -3,6 +3,7 @@
 
 mod external;
 mod sink;
+mod slots;
 
 use super::alloc::thread_allocations;
 use super::counters::{Counter, Counters};
@@ -16,7 +17,7 @@ use super::wait::{Waiter, pin};
 use crate::decision::{Input, Kernel};
 use ijk_core::config::{RuntimeConfig, VenueConfig};
 use ijk_core::record::{ControlCommand, ControlKind, ParentCommand, RecordKind};
-use ijk_core::{AlarmRecord, Block, CarryItem, MarketEvent, RecvTs};
+use ijk_core::{AlarmRecord, Block, CarryItem, MarketEvent, RecvTs, SlotUpdate};
 use ijk_risk::TradingState;
 use ijk_venue::{Venue, VenueMessage};
 use rtrb::Producer;
@@ -74,6 +75,8 @@ pub struct Session<V: Venue, F, J, C> {
     pub pump: Arc<PumpShared>,
     /// Outside parents, sorted by time.
     pub parents: Vec<ParentCommand>,
+    /// What other modalities knew, sorted by time.
+    pub slots: Vec<SlotUpdate>,
     /// Exchange to kernel, on top of the recorded receive time; simulated venues only.
     pub feed_latency_ns: u64,
     /// Threads and waiting.
@@ -128,6 +131,7 @@ enum Next {
     Parent(ParentCommand),
     ParkParent,
     Timer(RecvTs),
+    Slot(RecvTs),
     Feed,
     Wait,
     End,
@@ -139,6 +143,7 @@ pub struct Driver<V: Venue, F, J, C> {
     stage: StageClock,
     delayed: VecDeque<(RecvTs, MarketEvent)>,
     next_parent: usize,
+    next_slot: usize,
     /// Parents whose time has come before their instrument had a market.
     parked: Vec<ParentCommand>,
     now: RecvTs,
@@ -168,6 +173,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             stage: StageClock::new(),
             delayed: VecDeque::with_capacity(if external { 0 } else { DELAY_SLOTS }),
             next_parent: 0,
+            next_slot: 0,
             parked: Vec::with_capacity(parent_count),
             now: RecvTs(0),
             last_timer: RecvTs(0),
@@ -245,6 +251,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             Next::Parent(command) => self.deliver_parent(command),
             Next::ParkParent => self.park_parent(),
             Next::Timer(t) => self.deliver_timer(t),
+            Next::Slot(t) => self.deliver_slot(t),
             Next::Feed => self.take_feed(),
             Next::Wait => return Step::Idle,
             Next::End => return Step::Ended,
@@ -252,8 +259,9 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
         Step::Worked
     }
 
-    /// Chooses the earliest of everything pending. Ties go to the venue, then the delayed feed,
-    /// parents, timers, and last the exchange itself, so that the order never depends on threads.
+    /// Chooses the earliest of everything pending. Ties go to the venue, then slots, the delayed
+    /// feed, parents, timers, and last the exchange itself, so that the order never depends on
+    /// threads.
     fn next(&mut self) -> Next {
         let feed = match self.s.feed.peek() {
             FeedState::Ready(ts) => Some(ts),
@@ -279,6 +287,11 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             && t <= best.0
         {
             best = (t, Next::Delayed);
+        }
+        if let Some(t) = self.due_slot(feed)
+            && t <= best.0
+        {
+            best = (t, Next::Slot(t));
         }
         if let Some(t) = self.s.outbox.next_due(self.now)
             && t <= best.0

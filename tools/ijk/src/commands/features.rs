@@ -6,8 +6,8 @@ use crate::feeds::Feeds;
 use crate::print::{print_json, print_text};
 use crate::table::{Kind, Table};
 use crate::{feeds, progress};
-use ijk_core::EventSource;
 use ijk_core::features::{FEATURE_NAMES, Token};
+use ijk_core::{EventSource, RecvTs};
 use ijk_market::{Book, FeatureEngine};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ pub fn run(args: &FeaturesArgs) -> Result<(), Exit> {
     columns.extend(FEATURE_NAMES.map(|n| (n.to_string(), Kind::Float)));
     let mut table = Table::create(&args.out.out, &columns, args.out.force)?;
     let bar = progress::bar(None, "features", args.out.json);
-    let rows = for_each_token(&mut source, index, args.stride, |token| {
+    let rows = for_each_token(&mut source, index, args.stride, |token, _| {
         token_cells(&mut table, token);
         for value in token.features {
             table.float(value);
@@ -79,7 +79,8 @@ pub fn token_cells(table: &mut Table, token: &Token) {
     table.int(token.index as i64).int(token.event_index as i64).int(token.ts.0 as i64).float(mid);
 }
 
-/// Runs one symbol through book and features. Returns the number of its events.
+/// Runs one symbol through book and features; `each` hears every token and when the row that closed
+/// it was received. Returns the number of its events.
 ///
 /// # Errors
 /// 3 for bad input, or what `each` returns.
@@ -87,7 +88,7 @@ pub fn for_each_token(
     source: &mut Feeds,
     index: usize,
     stride: u32,
-    mut each: impl FnMut(&Token) -> Result<(), Exit>,
+    mut each: impl FnMut(&Token, RecvTs) -> Result<(), Exit>,
 ) -> Result<u64, Exit> {
     let mut book = Book::new(source.depth_kind(index), &source.instruments()[index]);
     let mut features = FeatureEngine::new(stride);
@@ -99,7 +100,7 @@ pub fn for_each_token(
         book.apply(&ev);
         rows += u64::from(ev.ends_row());
         if let Some(token) = features.on_record(&ev, &book) {
-            each(&token)?;
+            each(&token, ev.ts_receive)?;
         }
     }
     Ok(rows)

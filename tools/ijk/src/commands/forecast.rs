@@ -4,10 +4,11 @@ use super::features::{for_each_token, open, token_cells, token_columns};
 use crate::cli::ForecastArgs;
 use crate::exit::Exit;
 use crate::print::{print_json, print_text};
+use crate::slots::Hearing;
 use crate::table::{Kind, Table};
 use crate::{place, progress, weights};
-use ijk_core::EnsembleForecast;
 use ijk_core::forecast::{HORIZON_COUNT, HORIZONS};
+use ijk_core::{EnsembleForecast, EventSource};
 use ijk_infer::cuda::SymbolToken;
 use serde_json::json;
 
@@ -21,15 +22,22 @@ pub fn run(args: &ForecastArgs) -> Result<(), Exit> {
         return Err(Exit::usage("--weights none: a forecast needs weights"));
     };
     let (mut source, index) = open(&args.spec, args.symbol.as_deref(), args.stride)?;
+    let mut hearing = Hearing::new(&model, &args.slots, source.instruments(), index)?;
+    // A device computes no slots: with them the processor does.
     let mut placed = place::place(&model, args.device)?;
     let members = model.members().len();
     let mut forecasts = Vec::with_capacity(1);
     let mut table = Table::create(&args.out.out, &columns(members), args.out.force)?;
     let bar = progress::bar(None, "forecast", args.out.json);
-    for_each_token(&mut source, index, args.stride, |token| {
+    for_each_token(&mut source, index, args.stride, |token, received| {
         forecasts.clear();
-        let one = [SymbolToken { symbol: 0, features: token.features }];
-        placed.step(token.index, &one, &mut forecasts)?;
+        match &mut hearing {
+            Some(hearing) => forecasts.push(hearing.step(&token.features, received)),
+            None => {
+                let one = [SymbolToken { symbol: 0, features: token.features }];
+                placed.step(token.index, &one, &mut forecasts)?;
+            }
+        }
         token_cells(&mut table, token);
         cells(&mut table, &forecasts[0], members);
         if token.index & 0xff == 0 {

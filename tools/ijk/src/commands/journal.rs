@@ -10,7 +10,7 @@ use ijk_core::record::{
 };
 use ijk_core::{
     AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, LinkEvent, MarketEvent, NewOrder,
-    SnapshotItem, SnapshotRequest, VenueReport,
+    SlotUpdate, SnapshotItem, SnapshotRequest, VenueReport,
 };
 use ijk_engine::runtime::hash::{RunHasher, RunHashes};
 use ijk_journal::{
@@ -174,6 +174,10 @@ fn payload(frame: &Frame<'_>) -> Result<String, JournalError> {
         RecordKind::Snapshot => format!("{:?}", frame.read::<SnapshotItem>()?),
         RecordKind::Carry => format!("{:?}", frame.read::<CarryItem>()?),
         RecordKind::Condition => format!("{:?}", frame.read::<Condition>()?),
+        RecordKind::Slot => match SlotUpdate::decode(frame.payload) {
+            Some(update) => format!("{update:?}"),
+            None => format!("{} bytes that are no slot", frame.payload.len()),
+        },
         RecordKind::Limits => String::from_utf8_lossy(frame.payload).into_owned(),
         RecordKind::Request => format!("{:?}", frame.read::<SnapshotRequest>()?),
         RecordKind::Fate => format!("{:?}", frame.read::<FateRecord>()?),

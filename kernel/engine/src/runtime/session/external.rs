@@ -27,6 +27,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
         self.watch(feed);
         self.s.outbox.release(self.now, self.s.journal.durable_seq());
         let mut worked = self.deliver_messages(self.now);
+        worked |= self.deliver_due_slots();
         match feed {
             FeedState::Ready(_) => {
                 self.take_live();

@@ -97,6 +97,7 @@ fn sweep<V: Venue>(
         counters: Arc::clone(&counters),
         pump: Arc::new(PumpShared::default()),
         parents: Vec::new(),
+        slots: Vec::new(),
         feed_latency_ns: 0,
         runtime: config.runtime.clone(),
         venue: config.venue.clone(),

@@ -13,14 +13,16 @@ use crate::header::{DataId, FORMAT, Header};
 use crate::live_feed::LiveFeed;
 use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::state_dir::{STATE, StateDir};
-use crate::{feeds, gateway, parents, recover, settings, system, weights};
-use ijk_core::{CarryItem, Config, EventSource, Instrument};
+use crate::weights::WeightsId;
+use crate::{feeds, gateway, parents, recover, settings, slots, system, weights};
+use ijk_core::{CarryItem, Config, EventSource, Instrument, SlotShape};
 use ijk_data::spec::FeedSpec;
 use ijk_engine::decision::recovery::nothing_to_carry;
 use ijk_engine::runtime::hash::hash_file;
 use ijk_engine::runtime::socket::{LinkAddress, SocketOptions, SocketTransport};
 use ijk_ibkr::connection::GatewaySettings;
 use ijk_ibkr::orders::IbkrVenue;
+use ijk_infer::Encoder;
 use ijk_venue::SimExchange;
 use ijk_venue::link::{LinkSettings, LinkVenue};
 use std::path::{Path, PathBuf};
@@ -82,6 +84,7 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
         ),
         None => (Vec::new(), 0),
     };
+    let slots = slots::load(&args.slots, shapes(encoder.as_ref()), source.instruments())?;
     let mut account = match external {
         true => Some(Account::open(args.state.as_deref(), source.instruments())?),
         false => None,
@@ -90,7 +93,7 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     recover::skip_started(&mut parents, &carry, parents_id);
     let header = Header {
         format: FORMAT.to_string(),
-        data: data_ids(&specs, seed)?,
+        data: data_ids(&specs, &args.slots, seed)?,
         venue: args.venue.clone(),
         weights: encoder.map(|(_, id)| id),
         instruments: source.instruments().to_vec(),
@@ -106,9 +109,14 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     let broker = matches!(venue, VenueSpec::Broker).then(|| broker::start(&header, &shared));
     let broker = broker.transpose()?;
     let dir = RunDir::create(&root, args.force)?;
-    let plan = Plan { header: &header, parents, carry, speed, account };
+    let plan = Plan { header: &header, parents, slots, carry, speed, account };
     let outcome = trade(plan, venue, broker, source, &dir, args)?;
     conclude::conclude(&header, &dir, outcome, args)
+}
+
+/// The slots of an ensemble; none without one.
+fn shapes(ensemble: Option<&(Encoder, WeightsId)>) -> &[SlotShape] {
+    ensemble.map_or(&[], |(encoder, _)| encoder.slots())
 }
 
 /// Opens the feeds, live ones too; where orders reach somebody outside the calendar bounds their
@@ -239,7 +247,7 @@ fn default_root(seed: u64) -> PathBuf {
     Path::new(RUNS).join(format!("{now}Z-{seed}"))
 }
 
-fn data_ids(specs: &[FeedSpec], seed: u64) -> Result<Vec<DataId>, Exit> {
+fn data_ids(specs: &[FeedSpec], slots: &[PathBuf], seed: u64) -> Result<Vec<DataId>, Exit> {
     let mut ids = Vec::new();
     for spec in specs {
         let files = feeds::files(spec);
@@ -247,13 +255,20 @@ fn data_ids(specs: &[FeedSpec], seed: u64) -> Result<Vec<DataId>, Exit> {
             ids.push(DataId { name: format!("{spec} (run seed {seed})"), sha256: None });
         }
         for path in files {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let sha256 = hash_file(path)
-                .map_err(|e| Exit::data(format!("{}: cannot read: {e}", path.display())))?;
-            ids.push(DataId { name, sha256: Some(sha256) });
+            ids.push(file_id(path)?);
         }
     }
+    for path in slots {
+        ids.push(file_id(path)?);
+    }
     Ok(ids)
+}
+
+fn file_id(path: &Path) -> Result<DataId, Exit> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let sha256 =
+        hash_file(path).map_err(|e| Exit::data(format!("{}: cannot read: {e}", path.display())))?;
+    Ok(DataId { name, sha256: Some(sha256) })
 }
 
 fn simulated_exchange(header: &Header) -> Result<SimExchange, Exit> {

@@ -11,7 +11,9 @@ use crate::service::{self, Service};
 use crate::{progress, system, time_watch};
 use ijk_core::config::RuntimeConfig;
 use ijk_core::record::{ParentCommand, RecordKind};
-use ijk_core::{AlarmRecord, CarryItem, FeedError, Instrument, MarketEvent, RecvTs, RepairCounts};
+use ijk_core::{
+    AlarmRecord, CarryItem, FeedError, Instrument, MarketEvent, RecvTs, RepairCounts, SlotUpdate,
+};
 use ijk_engine::runtime::counters::Counters;
 use ijk_engine::runtime::desk::{DESK_SLOTS, Desk, DeskOrder};
 use ijk_engine::runtime::journal_port::{
@@ -46,6 +48,7 @@ pub(super) struct Outcome {
 pub(super) struct Plan<'a> {
     pub(super) header: &'a Header,
     pub(super) parents: Vec<ParentCommand>,
+    pub(super) slots: Vec<SlotUpdate>,
     pub(super) carry: Vec<CarryItem>,
     pub(super) speed: f64,
     pub(super) account: Option<Account>,
@@ -86,6 +89,7 @@ impl Plan<'_> {
             counters,
             pump: Arc::clone(&shared),
             parents: self.parents,
+            slots: self.slots,
             feed_latency_ns: config.sim.feed_latency_us * 1_000,
             runtime: runtime.clone(),
             venue: config.venue.clone(),
