@@ -13,10 +13,10 @@ pub use cycle::Cycle;
 
 use ijk_core::features::{FEATURE_COUNT, Token};
 use ijk_core::{
-    DepthKind, EventKind, EventSource, Instrument, InstrumentId, MarketEvent, RowFlags,
+    DepthKind, EventKind, EventSource, Instrument, InstrumentId, MarketEvent, RowFlags, SlotShape,
 };
 use ijk_data::synth::{SynthConfig, SynthSource};
-use ijk_infer::{Weights, WeightsBuilder, WeightsSpec, tensor_specs};
+use ijk_infer::{Weights, WeightsBuilder, WeightsSpec, slot_tensor_specs, tensor_specs};
 use ijk_market::{Book, FeatureEngine};
 
 /// Source rows a token, as the kernel's default.
@@ -76,15 +76,34 @@ impl Session {
 /// # Panics
 /// If the schema refuses its own shapes.
 pub fn weights(members: usize) -> Weights {
-    let mut builder = WeightsBuilder::new(WeightsSpec::new(members));
-    for tensor in tensor_specs(members) {
-        let gain = tensor.name.contains("norm") && tensor.name.ends_with("weight");
+    weights_with_slots(members, &[])
+}
+
+/// As [`weights`], with slots for other modalities.
+///
+/// # Panics
+/// As [`weights`], or if the slots cannot be.
+pub fn weights_with_slots(members: usize, slots: &[SlotShape]) -> Weights {
+    let mut spec = WeightsSpec::new(members);
+    spec.slots = slots.to_vec();
+    let mut builder = WeightsBuilder::new(spec);
+    let values = |name: &str, count: usize| -> Vec<f32> {
+        let gain = name.contains("norm") && name.ends_with("weight");
+        let fading = name.ends_with("fading");
         let value = |i: usize| {
             let bits = (i as u32 + 1).wrapping_mul(2_654_435_761) >> 16;
-            (bits as f32 / 65_536.0 - 0.5) * 0.25 + f32::from(u8::from(gain))
+            let value = (bits as f32 / 65_536.0 - 0.5) * 0.25 + f32::from(u8::from(gain));
+            if fading { value.abs() } else { value }
         };
-        let values: Vec<f32> = (0..tensor.value_count()).map(value).collect();
+        (0..count).map(value).collect()
+    };
+    for tensor in tensor_specs(members) {
+        let values = values(&tensor.name, tensor.value_count());
         builder = builder.tensor(&tensor.name, tensor.shape, &values);
+    }
+    for tensor in slot_tensor_specs(members, slots) {
+        let values = values(&tensor.name, tensor.value_count());
+        builder = builder.tensor(&tensor.name, &tensor.shape, &values);
     }
     builder.finish().expect("the schema's own shapes")
 }

@@ -25,12 +25,14 @@ struct Done {
 /// Builds a workload, warms it up, and returns the part that is measured.
 type Prepare = fn() -> Box<dyn FnMut() -> Done>;
 
-const KERNELS: [(&str, Prepare); 10] = [
+const KERNELS: [(&str, Prepare); 12] = [
     ("book.level", steps::book_level),
     ("book.order", steps::book_order),
     ("features", steps::features),
     ("encoder.portable", steps::encoder_portable),
     ("encoder.wide", steps::encoder_wide),
+    ("encoder.slots_missing", steps::encoder_slots_missing),
+    ("encoder.slots", steps::encoder_slots),
     ("sizing", steps::sizing),
     ("slicer", steps::slicer),
     ("gate", steps::gate),

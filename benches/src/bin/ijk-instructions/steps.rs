@@ -8,7 +8,7 @@ use ijk_core::forecast::HorizonForecast;
 use ijk_core::record::{Level, ScheduleKind, Urgency};
 use ijk_core::{
     ClientOrderId, DepthKind, EnsembleForecast, Instrument, InstrumentId, NewOrder, OrderType,
-    ParentId, Px, Qty, RecvTs, Side, Symbol, TimeInForce,
+    ParentId, Px, Qty, RecvTs, Side, SlotShape, SlotUpdate, Symbol, TimeInForce,
 };
 use ijk_execution::{ExecutionEngine, Intent, IntentBuf, MarketView, ParentSpec};
 use ijk_infer::shape::WINDOW;
@@ -76,17 +76,24 @@ pub fn features() -> Box<dyn FnMut() -> Done> {
     })
 }
 
-fn encoder(level: Instructions) -> Box<dyn FnMut() -> Done> {
-    let encoder = Encoder::with(&ijk_benches::weights(1), level, Packing::F32);
+fn encoder(
+    level: Instructions,
+    slots: &[SlotShape],
+    heard: &[SlotUpdate],
+) -> Box<dyn FnMut() -> Done> {
+    let weights = ijk_benches::weights_with_slots(1, slots);
+    let encoder = Encoder::with(&weights, level, Packing::F32);
     let mut state = EncoderState::new(&encoder);
     let features = |i: usize| -> [f64; FEATURE_COUNT] { ijk_benches::features(i) };
     for i in 0..WINDOW {
-        encoder.step(&mut state, &features(i));
+        encoder.step_at(&mut state, &features(i), DAY_NS);
     }
+    heard.iter().for_each(|update| assert!(encoder.know(&mut state, update)));
     Box::new(move || {
         let mut answer = 0u64;
         for i in WINDOW..WINDOW + TOKENS {
-            let forecast = encoder.step(&mut state, black_box(&features(i)));
+            let at_ns = DAY_NS + 1_000_000_000 * i as u64;
+            let forecast = encoder.step_at(&mut state, black_box(&features(i)), at_ns);
             let mean = forecast.members[0][0].mean_bps.to_bits();
             answer = answer.wrapping_mul(31).wrapping_add(u64::from(mean));
         }
@@ -95,12 +102,40 @@ fn encoder(level: Instructions) -> Box<dyn FnMut() -> Done> {
 }
 
 pub fn encoder_portable() -> Box<dyn FnMut() -> Done> {
-    encoder(Instructions::PORTABLE)
+    encoder(Instructions::PORTABLE, &[], &[])
 }
 
 /// Vectors of 256 bits where there are any; else the portable form, and another count.
 pub fn encoder_wide() -> Box<dyn FnMut() -> Done> {
-    encoder(Instructions::all().find(|l| l.name() == "avx2").unwrap_or(Instructions::PORTABLE))
+    encoder(wide(), &[], &[])
+}
+
+/// The model of `encoder_wide` with two slots that are missing: its answer, at its cost.
+pub fn encoder_slots_missing() -> Box<dyn FnMut() -> Done> {
+    encoder(wide(), &two_slots(), &[])
+}
+
+/// The same with both slots known.
+pub fn encoder_slots() -> Box<dyn FnMut() -> Done> {
+    let update = |slot: u16| SlotUpdate {
+        known_from: RecvTs(DAY_NS),
+        instrument: InstrumentId(0),
+        slot,
+        values: vec![0.5; two_slots()[usize::from(slot)].width],
+    };
+    encoder(wide(), &two_slots(), &[update(0), update(1)])
+}
+
+fn two_slots() -> [SlotShape; 2] {
+    [("news", 32), ("macro", 8)].map(|(name, width)| SlotShape {
+        name: name.into(),
+        width,
+        stale_after_s: 3_600.0,
+    })
+}
+
+fn wide() -> Instructions {
+    Instructions::all().find(|l| l.name() == "avx2").unwrap_or(Instructions::PORTABLE)
 }
 
 fn forecast(i: u64) -> EnsembleForecast {
