@@ -72,8 +72,17 @@ pub fn forecast_runs(
     segments: &[Segment],
     report: &mut dyn FnMut(usize, usize),
 ) -> Vec<Run> {
-    let encoder = Encoder::new(weights);
-    let mut state = EncoderState::new(&encoder);
+    forecast_runs_on(&Encoder::new(weights), sessions, segments, report)
+}
+
+/// As [`forecast_runs`], on an encoder that is packed already.
+pub fn forecast_runs_on(
+    encoder: &Encoder,
+    sessions: &[Session],
+    segments: &[Segment],
+    report: &mut dyn FnMut(usize, usize),
+) -> Vec<Run> {
+    let mut state = EncoderState::new(encoder);
     let mut runs = Vec::with_capacity(segments.len());
     for (done, segment) in segments.iter().enumerate() {
         report(done, segments.len());
@@ -83,7 +92,7 @@ pub fn forecast_runs(
         let labels = labels(&session.mids[segment.tokens.clone()]);
         let first = segment.tokens.start.max(warm_up_tokens());
         let mut rows = Vec::with_capacity(segment.tokens.len());
-        let mut slots = SlotStream::new(&encoder, session);
+        let mut slots = SlotStream::new(encoder, session);
         for (k, features) in session.features[..segment.tokens.end].iter().enumerate() {
             let forecast = slots.step(&mut state, features, k);
             if k >= first {

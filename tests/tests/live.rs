@@ -90,6 +90,22 @@ fn neither_pace_nor_rings_nor_waiting_change_a_decision() {
     assert!(short["allocs_after_warmup"].is_null(), "unmeasured is not zero");
 }
 
+/// The packing is on record: a replay takes the one of the run.
+#[test]
+fn a_session_in_eight_bits_decides_otherwise_and_replays() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("i8.toml"), "[infer]\npacking = \"int8\"\n").unwrap();
+    let args = ["live", "--feed", "synth:11:30", "--json", "--out"];
+    let exact = run_json(dir.path(), &[&args[..], &["a"]].concat());
+    let int8 = run_json(dir.path(), &[&args[..], &["b", "--config", "i8.toml"]].concat());
+    assert_ne!(exact["decisions_sha256"], int8["decisions_sha256"]);
+    replay_is_identical(dir.path(), &exact);
+    replay_is_identical(dir.path(), &int8);
+    std::fs::write(dir.path().join("bad.toml"), "[infer]\npacking = \"int4\"\n").unwrap();
+    let text = run_failing(dir.path(), &[&args[..], &["c", "--config", "bad.toml"]].concat(), 2);
+    assert!(text.contains("packing") && text.contains("int8"), "{text}");
+}
+
 #[test]
 fn sixty_four_instruments_run_in_one_kernel() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Prints the time of one token for one and five members, each level and packing: minimum and
 //! median over batches.
 //!
-//! `cargo run --release -p ijk-infer --example step_time [LEVEL]`
+//! `cargo run --release -p ijk-infer --example step_time [LEVEL [PACKING]]`
 
 use ijk_infer::{
     Encoder, EncoderState, Level, Packing, Weights, WeightsBuilder, WeightsSpec, tensor_specs,
@@ -17,10 +17,12 @@ fn main() {
     let wanted = std::env::args().nth(1);
     let wanted = |level: &Level| wanted.as_deref().is_none_or(|name| name == level.name());
     let levels: Vec<Level> = Level::all().filter(wanted).collect();
+    let packing = std::env::args().nth(2);
+    let wanted = |p: &Packing| packing.as_deref().is_none_or(|name| name == p.name());
     for members in [1, 5] {
         let weights = model(members);
         for &level in &levels {
-            for packing in [Packing::F32, Packing::Bf16] {
+            for packing in Packing::ALL.into_iter().filter(wanted) {
                 let encoder = Encoder::with(&weights, level, packing);
                 let (min, median) = nanos_a_token(&encoder);
                 let (level, packing) = (level.name(), packing.name());

@@ -7,6 +7,7 @@ use crate::state::{Band, EncoderState};
 use crate::weights::{Weights, WeightsSpec};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::EnsembleForecast;
+use ijk_core::infer_config::WeightPacking;
 use ijk_core::{SlotShape, SlotUpdate};
 
 /// All members of a model, packed for this machine. Shared by any number of instruments, each
@@ -25,10 +26,19 @@ impl Encoder {
         Encoder::with(weights, Level::best(), Packing::narrowest(weights))
     }
 
+    /// Packs the weights as the settings say, for the fastest instructions of this machine.
+    pub fn packed(weights: &Weights, packing: WeightPacking) -> Encoder {
+        match packing {
+            WeightPacking::Exact => Encoder::new(weights),
+            WeightPacking::Int8 => Encoder::with(weights, Level::best(), Packing::Int8),
+        }
+    }
+
     /// As [`Encoder::new`], on the instructions of `level` and packed as `packing`; the forecasts
-    /// are the same bits. Panics if the packing does not hold the weights exactly.
+    /// are the same bits on every level, and for every packing but [`Packing::Int8`]. Panics if the
+    /// packing is to hold the weights exactly and does not.
     pub fn with(weights: &Weights, level: Level, packing: Packing) -> Encoder {
-        Encoder { model: Model::new(weights, packing), level, spec: weights.spec.clone() }
+        Encoder { model: Model::new(weights, packing, level), level, spec: weights.spec.clone() }
     }
 
     /// Returns how the weights are packed.

@@ -1,25 +1,32 @@
 //! The model as the kernels want it, packed once from the fp16 weights.
 
 use crate::cross::{PackedCross, PackedSlot, SlotLimits, fits, padded};
-use crate::kernels::{Bf16Linear, F32Linear, Linear, Norm};
+use crate::kernels::{Bf16Linear, F32Linear, Int8Linear, Linear, Norm, Plain, Vnni};
 use crate::shape::{D_MODEL, HEADS, LAYERS, LOG_VAR_MAX, OUTPUTS_PER_HORIZON, WINDOW};
+use crate::simd::Level;
 use crate::state::Band;
 use crate::weights::{MemberTensors, Weights, WeightsSpec, slot_tensor_specs, tensor_specs};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::{HORIZON_COUNT, HorizonForecast};
 use ijk_core::{SlotShape, SlotUpdate};
 
-/// How the weights of linear layers are held. The numbers are those of the file either way, and so
-/// are the forecasts, bit for bit.
+/// How the weights of linear layers are held. But for [`Packing::Int8`] the numbers are those of
+/// the file, and so are the forecasts, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// Four bytes a weight, any number.
     F32,
     /// Two bytes a weight, for models that were rounded to bf16 when they were made.
     Bf16,
+    /// One byte a weight and an activation: other forecasts than those of the file, near them.
+    /// Never chosen unasked.
+    Int8,
 }
 
 impl Packing {
+    /// All of them, the widest first.
+    pub const ALL: [Packing; 3] = [Packing::F32, Packing::Bf16, Packing::Int8];
+
     /// Returns the one of fewest bytes that holds these weights exactly.
     pub fn narrowest(weights: &Weights) -> Packing {
         let members = weights.members();
@@ -40,6 +47,7 @@ impl Packing {
         match self {
             Packing::F32 => "f32",
             Packing::Bf16 => "bf16",
+            Packing::Int8 => "int8",
         }
     }
 }
@@ -49,11 +57,28 @@ impl Packing {
 pub(crate) enum Model {
     F32(PackedModel<F32Linear>),
     Bf16(PackedModel<Bf16Linear>),
+    Int8(PackedModel<Int8Linear<Plain>>),
+    Int8Vnni(PackedModel<Int8Linear<Vnni>>),
 }
 
+/// The same expression for every kind of model.
+macro_rules! any_model {
+    ($model:expr, $m:ident => $call:expr) => {
+        match $model {
+            $crate::pack::Model::F32($m) => $call,
+            $crate::pack::Model::Bf16($m) => $call,
+            $crate::pack::Model::Int8($m) => $call,
+            $crate::pack::Model::Int8Vnni($m) => $call,
+        }
+    };
+}
+pub(crate) use any_model;
+
 impl Model {
-    pub fn new(weights: &Weights, packing: Packing) -> Model {
+    pub fn new(weights: &Weights, packing: Packing, level: Level) -> Model {
         match packing {
+            Packing::Int8 if level.has_vnni() => Model::Int8Vnni(PackedModel::new(weights)),
+            Packing::Int8 => Model::Int8(PackedModel::new(weights)),
             Packing::F32 => Model::F32(PackedModel::new(weights)),
             Packing::Bf16 => Model::Bf16(PackedModel::new(weights)),
         }
@@ -63,22 +88,17 @@ impl Model {
         match self {
             Model::F32(_) => Packing::F32,
             Model::Bf16(_) => Packing::Bf16,
+            Model::Int8(_) | Model::Int8Vnni(_) => Packing::Int8,
         }
     }
 
     /// Returns whether the update is one of this model's slots.
     pub fn fits(&self, update: &SlotUpdate) -> bool {
-        match self {
-            Model::F32(model) => fits(&model.slots, update),
-            Model::Bf16(model) => fits(&model.slots, update),
-        }
+        any_model!(self, model => fits(&model.slots, update))
     }
 
     pub fn member_count(&self) -> usize {
-        match self {
-            Model::F32(model) => model.members.len(),
-            Model::Bf16(model) => model.members.len(),
-        }
+        any_model!(self, model => model.members.len())
     }
 }
 

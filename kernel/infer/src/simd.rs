@@ -9,7 +9,7 @@
 use crate::encoder::AttentionProbe;
 use crate::forward;
 use crate::kernels::Linear;
-use crate::pack::{Model, PackedModel};
+use crate::pack::{Model, PackedModel, any_model};
 use crate::state::EncoderState;
 use ijk_core::SlotUpdate;
 use ijk_core::features::FEATURE_COUNT;
@@ -64,6 +64,14 @@ impl Level {
         }
     }
 
+    /// Returns whether this machine has dot products of eight-bit integers at this level.
+    pub(crate) fn has_vnni(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(self.0, Kind::Avx512) && is_x86_feature_detected!("avx512vnni");
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// [`forward::step`] on these instructions.
     #[inline]
     pub(crate) fn step<P: AttentionProbe>(
@@ -74,10 +82,7 @@ impl Level {
         at_ns: Option<u64>,
         probe: &mut P,
     ) -> EnsembleForecast {
-        match model {
-            Model::F32(model) => self.step_packed(model, state, features, at_ns, probe),
-            Model::Bf16(model) => self.step_packed(model, state, features, at_ns, probe),
-        }
+        any_model!(model, model => self.step_packed(model, state, features, at_ns, probe))
     }
 
     #[inline]
@@ -102,10 +107,7 @@ impl Level {
 
     /// [`forward::know`] on these instructions.
     pub(crate) fn know(self, model: &Model, state: &mut EncoderState, update: &SlotUpdate) {
-        match model {
-            Model::F32(model) => self.know_packed(model, state, update),
-            Model::Bf16(model) => self.know_packed(model, state, update),
-        }
+        any_model!(model, model => self.know_packed(model, state, update))
     }
 
     fn know_packed<L: Linear>(

@@ -71,6 +71,28 @@ fn every_level_and_packing_gives_the_same_bits() {
     assert!(Level::all().any(|l| l == Level::best()));
 }
 
+/// Eight bits give other forecasts, near those of the file, and the same ones on every level.
+#[test]
+fn int8_gives_the_same_bits_on_every_level_near_the_files_own() {
+    let weights = common::model(2);
+    let tokens = common::tokens("int8", 100);
+    let int8 = |level| run(&Encoder::with(&weights, level, Packing::Int8), &tokens);
+    let truth = int8(Level::PORTABLE);
+    for level in Level::all() {
+        for (i, (a, b)) in int8(level).iter().zip(&truth).enumerate() {
+            assert_eq!(bits(a), bits(b), "{} token {i}", level.name());
+        }
+    }
+    for member in 0..2 {
+        let exact = reference::forward(&weights, member, &tokens);
+        let worst = largest_difference(&truth, member, &exact);
+        let size = exact.iter().flatten().map(|t| t.mean_bps.abs()).fold(0.0, f64::max);
+        eprintln!("member {member}: largest error {worst:.2e}, largest |mean| {size:.2} bps");
+        assert!(worst > 1e-4, "it is another model: {worst:e}");
+        assert!(worst < 0.2 * size, "{worst:e} of {size:e}");
+    }
+}
+
 /// Streaming one token at a time is the batch forward with the banded mask.
 #[test]
 fn streaming_equals_the_banded_batch_forward() {

@@ -1,7 +1,9 @@
 //! Each kernel against its formula in f64.
 #![allow(clippy::needless_range_loop)] // formulas by subscript
 
-use ijk_infer::kernels::{self, Bf16Linear, F32Linear, Linear, Norm, OUTPUT_BLOCK};
+use ijk_infer::kernels::{
+    self, Bf16Linear, Dot, F32Linear, Int8Linear, Linear, Norm, OUTPUT_BLOCK, Plain, Vnni,
+};
 use ijk_infer::reference;
 use ijk_infer::shape::{D_MODEL, FF, HEAD_DIM, HEADS, NORM_EPS, WINDOW};
 use proptest::prelude::*;
@@ -67,6 +69,48 @@ proptest! {
         Bf16Linear::pack(&weight, &bias).apply(&x, &mut narrow);
         let bits = |y: &[f32]| y.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         prop_assert_eq!(bits(&wide), bits(&narrow), "{} inputs", 2 * pairs);
+    }
+
+    /// Every number is off by at most half a step, of its row or of the vector.
+    #[test]
+    fn int8_packing_is_as_near_as_its_steps(
+        (inputs, outputs, weight, bias, x) in (1usize..300, 1usize..150).prop_flat_map(|(i, o)| {
+            (Just(i), Just(o), vector(i * o, 2.0), vector(o, 2.0), vector(i, 4.0))
+        })
+    ) {
+        let mut y = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
+        Int8Linear::<Plain>::pack(&weight, &bias).apply(&x, &mut y);
+        let largest = |v: &[f32]| v.iter().fold(0.0f32, |a, v| a.max(v.abs()));
+        let x_step = f64::from(largest(&x)) / 127.0;
+        for o in 0..outputs {
+            let row = &weight[o * inputs..][..inputs];
+            let w_step = f64::from(largest(row)) / 127.0;
+            let (mut exact, mut bound) = (f64::from(bias[o]), 1e-5);
+            for (w, x) in row.iter().zip(&x) {
+                let (w, x) = (f64::from(*w), f64::from(*x));
+                exact += w * x;
+                bound += 0.501 * (x_step * w.abs() + w_step * x.abs() + 0.501 * x_step * w_step);
+            }
+            prop_assert!((f64::from(y[o]) - exact).abs() <= bound, "{} {exact} {bound}", y[o]);
+        }
+        prop_assert!(y[outputs..].iter().all(|&v| v == 0.0), "padding");
+    }
+
+    /// Sums of integers are exact: the machine's own dot products give the bits of plain ones.
+    #[test]
+    fn eight_bit_dot_products_give_the_bits_of_plain_ones(
+        (outputs, weight, bias, x) in (1usize..513, 1usize..150).prop_flat_map(|(i, o)| {
+            (Just(o), vector(i * o, 2.0), vector(o, 2.0), vector(i, 4.0))
+        })
+    ) {
+        if Vnni::runs_here() {
+            let mut plain = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
+            let mut machine = plain.clone();
+            Int8Linear::<Plain>::pack(&weight, &bias).apply(&x, &mut plain);
+            Int8Linear::<Vnni>::pack(&weight, &bias).apply(&x, &mut machine);
+            let bits = |y: &[f32]| y.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&plain), bits(&machine));
+        }
     }
 
     #[test]
@@ -187,4 +231,18 @@ fn other_weights_than_bf16_are_not_packed_as_such() {
     assert!(Bf16Linear::holds(-0.00390625) && !Bf16Linear::holds(0.1));
     assert!(std::panic::catch_unwind(|| Bf16Linear::pack(&[0.1, 0.5], &[0.0])).is_err());
     assert!(std::panic::catch_unwind(|| Bf16Linear::pack(&[0.5], &[0.0])).is_err(), "odd");
+}
+
+/// A vector of zeros, rows of zeros, the largest numbers: no division by nothing.
+#[test]
+fn int8_packing_at_its_ends() {
+    let mut y = [9.0; OUTPUT_BLOCK];
+    let layer = Int8Linear::<Plain>::pack(&[0.0, 0.0, 3.0, -3.0, 1e-38, 1e38], &[1.0, 2.0, 3.0]);
+    for zero in [[0.0, 0.0], [1e-40, -1e-40]] {
+        layer.apply(&zero, &mut y);
+        assert_eq!(y[..4], [1.0, 2.0, 3.0, 0.0]);
+    }
+    layer.apply(&[5.0, -5.0], &mut y);
+    assert_eq!(y[..2], [1.0, 32.0]);
+    assert_eq!(y[2], f32::NEG_INFINITY);
 }

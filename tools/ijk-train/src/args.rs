@@ -1,6 +1,7 @@
 //! What the command line takes.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ijk_core::infer_config::WeightPacking;
 use ijk_data::spec::FEED_FORMS;
 use std::path::PathBuf;
 
@@ -146,9 +147,30 @@ pub struct EvalArgs {
     /// Seed of generated feeds that name none.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// How the kernel is to hold the weights, as its setting `infer.packing`.
+    #[arg(long, value_enum, default_value = "exact")]
+    pub packing: Packing,
     /// A slot file for the feeds; may be repeated. Without one the slots of the model are missing.
     #[arg(long, value_name = "FILE.parquet")]
     pub slots: Vec<PathBuf>,
+}
+
+/// How weights are held.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Packing {
+    /// As the file has them.
+    Exact,
+    /// In eight bits.
+    Int8,
+}
+
+impl From<Packing> for WeightPacking {
+    fn from(packing: Packing) -> WeightPacking {
+        match packing {
+            Packing::Exact => WeightPacking::Exact,
+            Packing::Int8 => WeightPacking::Int8,
+        }
+    }
 }
 
 /// Arguments of `compare`.

@@ -6,10 +6,10 @@ use crate::progress::Display;
 use crate::{print, table};
 use ijk_core::forecast::HORIZON_COUNT;
 use ijk_data::FeedSpec;
-use ijk_infer::Weights;
+use ijk_infer::{Encoder, Weights};
 use ijk_models::card::Card;
 use ijk_models::conformal::{Tracked, coverage, track};
-use ijk_models::evaluate::{forecast_runs, score, warm_up_tokens};
+use ijk_models::evaluate::{forecast_runs_on, score, warm_up_tokens};
 use ijk_models::feeds::load;
 use ijk_models::labels::{LabelScale, labels};
 use ijk_models::metrics::Interval;
@@ -44,7 +44,8 @@ pub fn run(args: &EvalArgs, json: bool) -> Result<(), Exit> {
         Some(card) => (card.label_scale, "card"),
         None => (measure(&sessions)?, "feed"),
     };
-    let runs = forecast_runs(&weights, &sessions, &segments, &mut |done, total| {
+    let encoder = Encoder::packed(&weights, args.packing.into());
+    let runs = forecast_runs_on(&encoder, &sessions, &segments, &mut |done, total| {
         display.show(&Progress::Stage { name: "eval", done, total });
     });
     display.finish();

@@ -59,7 +59,7 @@ impl Header {
             config: &self.config,
             instruments: &self.instruments,
             depths: &self.depths(),
-            encoder: weights::reload(self.weights.as_ref())?,
+            encoder: weights::reload(self.weights.as_ref(), self.config.infer.packing)?,
             epoch: self.epoch,
             external_venue: self.venue != "sim",
         })

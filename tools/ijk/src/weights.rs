@@ -1,6 +1,7 @@
 //! Where the ensemble comes from.
 
 use crate::exit::Exit;
+use ijk_core::infer_config::WeightPacking;
 use ijk_engine::runtime::hash::hash_bytes;
 use ijk_infer::{Encoder, Weights};
 use serde::{Deserialize, Serialize};
@@ -21,8 +22,9 @@ pub struct WeightsId {
 ///
 /// # Errors
 /// Exit code 3 for a file that is missing, damaged or made for another feature set.
-pub fn load(source: &str) -> Result<Option<(Encoder, WeightsId)>, Exit> {
-    Ok(load_weights(source)?.map(|(weights, id)| (Encoder::new(&weights), id)))
+pub fn load(source: &str, packing: WeightPacking) -> Result<Option<(Encoder, WeightsId)>, Exit> {
+    let loaded = load_weights(source)?;
+    Ok(loaded.map(|(weights, id)| (Encoder::packed(&weights, packing), id)))
 }
 
 /// As [`load`], before the weights are packed for this machine.
@@ -46,9 +48,9 @@ pub fn load_weights(source: &str) -> Result<Option<(Weights, WeightsId)>, Exit> 
 ///
 /// # Errors
 /// Exit code 3 if it is no longer the same file.
-pub fn reload(id: Option<&WeightsId>) -> Result<Option<Encoder>, Exit> {
+pub fn reload(id: Option<&WeightsId>, packing: WeightPacking) -> Result<Option<Encoder>, Exit> {
     let Some(id) = id else { return Ok(None) };
-    match load(&id.source)? {
+    match load(&id.source, packing)? {
         Some((encoder, found)) if found.sha256 == id.sha256 => Ok(Some(encoder)),
         Some((_, found)) => Err(Exit::data(format!(
             "{}: the run used weights with SHA-256 {}, this file has {}",

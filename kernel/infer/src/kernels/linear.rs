@@ -122,13 +122,13 @@ impl Linear for Bf16Linear {
     }
 }
 
-fn inputs_of(weight: &[f32], bias: &[f32]) -> usize {
+pub(super) fn inputs_of(weight: &[f32], bias: &[f32]) -> usize {
     let outputs = bias.len();
     assert!(outputs > 0 && weight.len().is_multiple_of(outputs), "Condition failed: (out, in)");
     weight.len() / outputs
 }
 
-fn blocks_of(bias: &[f32]) -> Vec<[f32; OUTPUT_BLOCK]> {
+pub(super) fn blocks_of(bias: &[f32]) -> Vec<[f32; OUTPUT_BLOCK]> {
     let padded = |chunk: &[f32]| std::array::from_fn(|i| chunk.get(i).copied().unwrap_or(0.0));
     bias.chunks(OUTPUT_BLOCK).map(padded).collect()
 }

@@ -4,10 +4,12 @@
 //! packing of linear layers differs, see [`Linear`].
 
 pub mod exp;
+mod int8;
 mod linear;
 pub mod log;
 mod portable;
 
+pub use int8::{Dot, Int8Linear, Plain, Vnni};
 pub use linear::{Bf16Linear, F32Linear, Linear, OUTPUT_BLOCK};
 pub use portable::{gelu, layer_norm, mix, scores, softmax};
 

@@ -5,6 +5,7 @@ use crate::credentials::{self, Credentials};
 use crate::run_dir::KILL_LATCH;
 use crate::time_watch;
 use ijk_core::Config;
+use ijk_core::infer_config::WeightPacking;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -48,7 +49,7 @@ fn latch() -> Check {
 
 fn weights() -> Check {
     let fix = "install the whole release again";
-    match crate::weights::load("bundled") {
+    match crate::weights::load("bundled", WeightPacking::Exact) {
         Ok(Some((encoder, id))) => {
             let detail = format!("{} members, sha256 {}", encoder.member_count(), &id.sha256[..16]);
             Check::needed("bundled weights", true, detail, fix)

@@ -70,7 +70,7 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
             "an outside venue answers in its own time: give --speed 1 (or another number)",
         ));
     }
-    let encoder = weights::load(&args.weights)?;
+    let encoder = weights::load(&args.weights, config.infer.packing)?;
     if encoder.is_none() && args.parents.is_none() {
         return Err(Exit::usage("--weights none trades nothing without --parents FILE.csv"));
     }
