@@ -25,7 +25,7 @@ pub struct IbkrConfig {
     /// A short sale needs shares that the market data feed says are at hand; where it says nothing,
     /// false leaves the question to the broker.
     pub require_located: bool,
-    /// Messages a second to the gateway, all connections together; it allows 50.
+    /// Most messages within any second to the gateway, all connections together; it allows 50.
     pub messages_per_s: u32,
     /// Of these, what orders leave free for cancels.
     pub cancel_reserve: u32,

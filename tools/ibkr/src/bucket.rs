@@ -1,6 +1,7 @@
 //! One token bucket for everything that is sent to a gateway, with a reserve for cancels.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is sent, in order of importance.
@@ -16,36 +17,60 @@ pub enum Weight {
 }
 
 #[derive(Debug)]
-struct Level {
-    /// Tokens times 1e9.
-    tokens_e9: u64,
-    at: Instant,
+struct Taken {
+    /// When each token that is out was taken, oldest first.
+    at: VecDeque<Instant>,
+    /// The gateway said that it had too much: nothing leaves before.
+    held_until: Option<Instant>,
 }
 
-/// Messages a second, shared by all connections to one gateway, since it counts them together.
-/// The bucket holds one second's worth and starts full.
+/// Messages to one gateway within a second, all connections together, since it counts them
+/// together.
+///
+/// A token comes back [`RETURN`] after it was taken. So no more than `per_s` leave in any stretch
+/// of that length; a bucket that fills at a steady rate would let twice as many pass in its first
+/// second.
 #[derive(Debug)]
 pub struct Bucket {
-    per_s: u64,
-    reserve: u64,
-    level: Mutex<Level>,
+    per_s: usize,
+    reserve: usize,
+    taken: Mutex<Taken>,
 }
 
-const ONE_E9: u64 = 1_000_000_000;
+/// When a token comes back. Longer than the second over which the gateway counts: what left evenly
+/// may arrive in lumps.
+pub const RETURN: Duration = Duration::from_millis(1_250);
+/// Silence after the gateway said that it had too much: its second passes.
+const HOLD: Duration = Duration::from_millis(1_000);
 
 impl Bucket {
-    /// Returns a full bucket of `per_s` messages a second, `reserve` of them for cancels alone.
-    /// At least one message a second passes, and one of them may be an order.
+    /// Returns a full bucket of `per_s` messages, `reserve` of them for cancels alone.
+    /// At least one message passes each time, and it may be an order.
     pub fn new(per_s: u32, reserve: u32) -> Bucket {
-        let per_s = u64::from(per_s.max(1));
-        let reserve = u64::from(reserve).min(per_s - 1);
-        let level = Level { tokens_e9: per_s * ONE_E9, at: Instant::now() };
-        Bucket { per_s, reserve, level: Mutex::new(level) }
+        let per_s = per_s.max(1) as usize;
+        let reserve = (reserve as usize).min(per_s - 1);
+        let taken = Taken { at: VecDeque::new(), held_until: None };
+        Bucket { per_s, reserve, taken: Mutex::new(taken) }
     }
 
     /// Takes a token if there is one.
     pub fn take(&self, weight: Weight) -> bool {
         self.take_at(weight, Instant::now())
+    }
+
+    /// Counts `messages` that leave without asking, such as the end of a subscription.
+    pub fn count(&self, messages: usize) {
+        let now = Instant::now();
+        let mut taken = self.lock();
+        // More than a bucket full says no more than a full one.
+        let room = self.per_s.saturating_sub(taken.at.len());
+        taken.at.extend(std::iter::repeat_n(now, messages.min(room)));
+    }
+
+    /// The gateway said that it had too much, or nearly (codes 100 and 0): nothing leaves for a
+    /// second, or it closes the connection.
+    pub fn hold(&self) {
+        self.lock().held_until = Some(Instant::now() + HOLD);
     }
 
     /// Waits for a token, for `longest` at most; returns whether it got one.
@@ -61,17 +86,24 @@ impl Bucket {
         true
     }
 
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take_at(&self, weight: Weight, now: Instant) -> bool {
-        let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = now.saturating_duration_since(level.at).min(Duration::from_secs(1));
-        level.at = level.at.max(now);
-        let gained = passed.as_nanos() as u64 * self.per_s;
-        level.tokens_e9 = (level.tokens_e9 + gained).min(self.per_s * ONE_E9);
-        let floor = if weight == Weight::Other { self.reserve } else { 0 };
-        if level.tokens_e9 < (floor + 1) * ONE_E9 {
+        let mut taken = self.lock();
+        if taken.held_until.is_some_and(|t| now < t) {
             return false;
         }
-        level.tokens_e9 -= ONE_E9;
+        while taken.at.front().is_some_and(|t| now.saturating_duration_since(*t) >= RETURN) {
+            taken.at.pop_front();
+        }
+        let left = self.per_s - taken.at.len();
+        let floor = if weight == Weight::Other { self.reserve } else { 0 };
+        if left <= floor {
+            return false;
+        }
+        taken.at.push_back(now);
         true
     }
 }
@@ -89,9 +121,9 @@ mod tests {
         assert_eq!(orders, 7);
         let cancels = (0..20).filter(|_| bucket.take_at(Weight::Cancel, now)).count();
         assert_eq!(cancels, 3);
-        assert!(bucket.take_at(Weight::Cancel, now + Duration::from_millis(100)));
-        assert!(!bucket.take_at(Weight::Other, now + Duration::from_millis(100)));
-        // A second later it is full again, and never fuller.
+        let soon = now + Duration::from_millis(1_200);
+        assert!(!bucket.take_at(Weight::Cancel, soon), "a second's worth left a moment ago");
+        // Later it is full again, and never fuller.
         let later = now + Duration::from_secs(60);
         assert_eq!((0..99).filter(|_| bucket.take_at(Weight::Cancel, later)).count(), 10);
     }
@@ -103,18 +135,47 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_did_not_ask_counts_too() {
+        let bucket = Bucket::new(10, 0);
+        bucket.count(4);
+        assert_eq!((0..20).filter(|_| bucket.take(Weight::Other)).count(), 6);
+        bucket.count(99);
+        let later = Instant::now() + RETURN;
+        assert!(bucket.take_at(Weight::Other, later), "and comes back");
+    }
+
+    #[test]
+    fn nothing_leaves_a_gateway_that_has_too_much() {
+        let bucket = Bucket::new(10, 3);
+        bucket.hold();
+        let now = Instant::now();
+        assert!(!bucket.take_at(Weight::Cancel, now));
+        assert!(bucket.take_at(Weight::Other, now + HOLD));
+    }
+
     proptest! {
-        /// In any stretch of time no more leaves than a full bucket and what flowed in.
+        /// In any second no more leaves than the budget, even if everything arrives a quarter of
+        /// a second late or not.
         #[test]
-        fn the_rate_holds(steps in proptest::collection::vec((0u64..200, any::<bool>()), 1..300)) {
+        fn the_rate_holds(
+            steps in proptest::collection::vec((0u64..60, any::<bool>(), 0u64..250), 1..500),
+        ) {
             let bucket = Bucket::new(45, 10);
             let begin = Instant::now();
-            let (mut at_ms, mut taken) = (0, 0u64);
-            for (step_ms, cancel) in steps {
+            let (mut at_ms, mut late_ms, mut arrived) = (0, 0, Vec::new());
+            for (step_ms, cancel, late) in steps {
                 at_ms += step_ms;
                 let weight = if cancel { Weight::Cancel } else { Weight::Other };
-                taken += u64::from(bucket.take_at(weight, begin + Duration::from_millis(at_ms)));
-                prop_assert!(taken * 1_000 <= 45_000 + 45 * at_ms);
+                if bucket.take_at(weight, begin + Duration::from_millis(at_ms)) {
+                    // One connection keeps the order.
+                    late_ms = (at_ms + late).max(late_ms);
+                    arrived.push(late_ms);
+                }
+            }
+            for (i, from) in arrived.iter().enumerate() {
+                let within = arrived[i..].iter().take_while(|ms| **ms < from + 1_000).count();
+                prop_assert!(within <= 45, "{within} from {from} ms on");
             }
         }
     }

@@ -5,6 +5,7 @@
 //! drops it when it breaks and opens the next one.
 
 use crate::bucket::Bucket;
+use crate::codes::{self, Response};
 use crate::shorts::ShortSupply;
 use ibapi::client::blocking::{Client, NoticeStream};
 use ijk_core::config::IbkrConfig;
@@ -46,6 +47,14 @@ impl GatewaySettings {
             heartbeat: Duration::from_millis(heartbeat_ms.max(1)),
             bucket: Arc::new(Bucket::new(config.messages_per_s, config.cancel_reserve)),
             shorts: Arc::default(),
+        }
+    }
+
+    /// Does what a message of the gateway asks of everything that is sent to it: one that says
+    /// there is too much gets a second of silence.
+    pub fn obey(&self, code: i32) {
+        if codes::describe(code).is_some_and(|c| c.response == Response::SlowDown) {
+            self.bucket.hold();
         }
     }
 

@@ -1,13 +1,14 @@
 //! The contracts behind a session's instruments: found once, by symbol, at the start; afterwards
 //! only the broker's contract number counts.
 
+use crate::bucket::Weight;
+use crate::connection::GatewaySettings;
 use crate::price_steps::{PriceRules, PriceSteps};
 use ibapi::client::blocking::Client;
 use ibapi::contracts::{Contract, ContractDetails};
 use ijk_core::num::E9;
 use ijk_core::{Currency, Instrument, InstrumentId, Px};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// One instrument at the broker.
 #[derive(Clone, Debug)]
@@ -85,19 +86,19 @@ impl ContractTable {
         ContractTable { rows, by_con_id, notes: Vec::new() }
     }
 
-    /// Asks the broker for every instrument; each answer may take `deadline`.
+    /// Asks the broker for every instrument; each answer may take the settings' time.
     ///
     /// # Errors
     /// The first [`ContractError`].
     pub fn resolve(
         client: &Client,
         instruments: &[Instrument],
-        deadline: Duration,
+        settings: &GatewaySettings,
     ) -> Result<ContractTable, ContractError> {
         let mut rules = PriceRules::default();
         let mut notes = Vec::new();
         let rows = instruments.iter().map(|i| {
-            let (row, note) = resolve_one(client, i, &mut rules, deadline)?;
+            let (row, note) = resolve_one(client, i, &mut rules, settings)?;
             notes.extend(note);
             if i.tick.0 % row.steps.common().0 != 0 {
                 let (symbol, ours, theirs) = (&row.symbol, i.tick, row.steps.common());
@@ -148,8 +149,17 @@ pub(crate) fn the_stock(
     client: &Client,
     symbol: &str,
     currency: &'static str,
-    deadline: Duration,
+    settings: &GatewaySettings,
 ) -> Result<ContractDetails, ContractError> {
+    let deadline = settings.answer_timeout();
+    let no_answer = |text| ContractError::NoAnswer {
+        symbol: symbol.to_string(),
+        waited_ms: deadline.as_millis(),
+        text,
+    };
+    if !settings.bucket.wait(Weight::Other, deadline) {
+        return Err(no_answer("the message budget is used up".to_string()));
+    }
     let not_one = |text| ContractError::NotOne { symbol: symbol.to_string(), currency, text };
     let mut wanted = Contract::stock(symbol).build();
     wanted.currency = currency.into();
@@ -160,10 +170,7 @@ pub(crate) fn the_stock(
     let mut rows = match found {
         Ok(rows) => rows,
         Err(ibapi::Error::Notice(n)) if n.code == 200 => return Err(not_one(n.to_string())),
-        Err(e) => {
-            let (waited_ms, text) = (deadline.as_millis(), e.to_string());
-            return Err(ContractError::NoAnswer { symbol: symbol.to_string(), waited_ms, text });
-        }
+        Err(e) => return Err(no_answer(e.to_string())),
     };
     let count = rows.len();
     match rows.pop() {
@@ -179,12 +186,12 @@ fn resolve_one(
     client: &Client,
     instrument: &Instrument,
     rules: &mut PriceRules,
-    deadline: Duration,
+    settings: &GatewaySettings,
 ) -> Result<(Listed, Option<String>), ContractError> {
     let symbol = instrument.symbol.to_string();
-    let details = the_stock(client, &symbol, currency_code(instrument.currency), deadline)?;
+    let details = the_stock(client, &symbol, currency_code(instrument.currency), settings)?;
     let mut row = listed(symbol, instrument, &details)?;
-    let (steps, note) = rules.of(client, &details, row.steps.common());
+    let (steps, note) = rules.of(client, settings, &details, row.steps.common());
     row.steps = steps;
     Ok((row, note))
 }

@@ -3,6 +3,8 @@
 //! A contract's least step says what its finest band has; its price rule says where each band
 //! begins. A price on the least step alone is refused by the broker (110) in a coarser band.
 
+use crate::bucket::Weight;
+use crate::connection::GatewaySettings;
 use ibapi::client::blocking::Client;
 use ibapi::contracts::{ContractDetails, PriceIncrement};
 use ijk_core::Px;
@@ -90,6 +92,7 @@ impl PriceRules {
     pub fn of(
         &mut self,
         client: &Client,
+        settings: &GatewaySettings,
         details: &ContractDetails,
         least: Px,
     ) -> (PriceSteps, Option<String>) {
@@ -101,7 +104,11 @@ impl PriceRules {
         if let Some(steps) = self.known.get(&id) {
             return (steps.clone(), None);
         }
-        let told = client.market_rule(id).map_err(|e| e.to_string());
+        let told = if settings.bucket.wait(Weight::Other, settings.answer_timeout()) {
+            client.market_rule(id).map_err(|e| e.to_string())
+        } else {
+            Err("the message budget is used up".to_string())
+        };
         match told.and_then(|rule| PriceSteps::of_rule(&rule.price_increments)) {
             Ok(steps) => (self.known.entry(id).or_insert(steps).clone(), None),
             Err(text) => {

@@ -1,13 +1,13 @@
 //! The contract behind a symbol, found before anything is subscribed: exactly one, with a deadline.
 
 use super::hours::{self, Hours};
+use crate::connection::GatewaySettings;
 use crate::contracts::{ContractError, the_stock};
 use crate::price_steps::{PriceRules, PriceSteps};
 use ibapi::client::blocking::Client;
 use ibapi::contracts::{Contract, ContractDetails};
 use ijk_core::num::E9;
 use ijk_core::{Instrument, Px, Qty, Session, Symbol};
-use std::time::Duration;
 
 /// A stock at the broker.
 #[derive(Clone, Debug)]
@@ -37,11 +37,11 @@ pub fn resolve(
     symbol: &Symbol,
     now_ns: u64,
     extended: bool,
-    deadline: Duration,
+    settings: &GatewaySettings,
 ) -> Result<Details, ContractError> {
-    let details = the_stock(client, &symbol.to_string(), "USD", deadline)?;
+    let details = the_stock(client, &symbol.to_string(), "USD", settings)?;
     let least = least_step(symbol, &details)?;
-    let (steps, note) = rules.of(client, &details, least);
+    let (steps, note) = rules.of(client, settings, &details, least);
     let read = read(symbol, details, steps, now_ns, extended)?;
     Ok(Details { note, ..read })
 }

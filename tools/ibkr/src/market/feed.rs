@@ -97,9 +97,8 @@ impl IbkrFeed {
         let mut rules = PriceRules::default();
         for symbol in symbols {
             let extended = settings.config.outside_rth;
-            let deadline = settings.answer_timeout();
             let client = &connection.client;
-            details.push(resolve(client, &mut rules, symbol, opened_ns, extended, deadline)?);
+            details.push(resolve(client, &mut rules, symbol, opened_ns, extended, settings)?);
         }
         let instruments: Vec<Instrument> = details.iter().map(|d| d.instrument).collect();
         let depth_lines = if data.depth_rows == 0 { 0 } else { data.depth_lines as usize };

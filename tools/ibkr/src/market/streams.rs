@@ -81,14 +81,17 @@ impl Streams {
         self.trades.is_some() || self.bid_ask.is_some()
     }
 
-    /// Cancels everything.
-    pub fn close(&mut self) {
+    /// Cancels everything; returns how many messages that takes.
+    pub fn close(&mut self) -> usize {
+        let others = [self.quotes.is_some(), self.trades.is_some(), self.bid_ask.is_some()];
+        let count = others.iter().filter(|is| **is).count() + self.close_depth();
         *self = Streams::default();
+        count
     }
 
-    /// Cancels depth.
-    pub fn close_depth(&mut self) {
-        self.depth = None;
+    /// Cancels depth; returns how many messages that takes.
+    pub fn close_depth(&mut self) -> usize {
+        usize::from(self.depth.take().is_some())
     }
 
     /// Takes what has come, at most a turn of each stream.

@@ -143,7 +143,7 @@ impl Worker {
             self.flush();
         }
         if follow == Follow::DepthAgain {
-            self.lines[at].streams.close_depth();
+            self.settings.bucket.count(self.lines[at].streams.close_depth());
             self.lines[at].depth_at = Some(Instant::now() + DEPTH_PAUSE);
             self.note(at, "depth is out of step: it is asked for again");
         }
@@ -159,6 +159,7 @@ impl Worker {
         let mut any = false;
         while let Some(notice) = link.connection.notices.try_next() {
             any = true;
+            self.settings.obey(notice.code);
             let info = describe(notice.code);
             if info.is_none_or(|i| i.severity > crate::codes::Severity::Info) {
                 self.monitor.note(format!("{}: {}", notice.code, notice.message));
@@ -187,7 +188,7 @@ impl Worker {
                 self.hear(at, Heard::Settle);
             }
             Act::Lose => {
-                self.lines[at].streams.close();
+                self.settings.bucket.count(self.lines[at].streams.close());
                 self.hear(at, Heard::Lost);
                 self.hear(at, Heard::Settle);
             }
@@ -278,7 +279,7 @@ impl Worker {
     }
 
     fn subscribe(&mut self, at: usize, link: &Link) {
-        self.lines[at].streams.close();
+        self.settings.bucket.count(self.lines[at].streams.close());
         if !self.token() {
             return;
         }
@@ -314,7 +315,7 @@ impl Worker {
         let wanted = plan.trades || plan.quotes;
         // Asked for too soon after a resubscription they would be refused; then quotes do.
         self.lines[at].ticks_at = wanted.then(|| Instant::now() + TICKS_PAUSE);
-        if !wanted || !self.token() {
+        if !wanted || !self.token() || (plan.trades && plan.quotes && !self.token()) {
             return;
         }
         let line = &mut self.lines[at];
@@ -327,6 +328,8 @@ impl Worker {
     fn lose_all(&mut self, why: &str) {
         self.monitor.note(format!("{why}: all data is void"));
         for at in 0..self.lines.len() {
+            // Nothing leaves on a connection that is gone.
+            self.lines[at].streams.close();
             let now = self.clock.now_ns();
             let act = self.lines[at].pulse.ended(now);
             self.act(at, act);
@@ -369,14 +372,22 @@ impl Worker {
     fn watch(&self, connection: Connection) -> Link {
         let up = Arc::new(AtomicBool::new(true));
         let (flag, client) = (Arc::clone(&up), Arc::downgrade(&connection.client));
-        let (period, bucket) = (self.settings.heartbeat, Arc::clone(&self.settings.bucket));
+        let settings = self.settings.clone();
         let beat = move || {
             let mut missed = 0;
             while flag.load(Ordering::Relaxed) {
-                std::thread::sleep(period);
+                std::thread::sleep(settings.heartbeat);
                 let Some(client) = client.upgrade() else { return };
-                if bucket.take(Weight::Other) {
-                    missed = if client.server_time().is_ok() { 0 } else { missed + 1 };
+                if settings.bucket.take(Weight::Other) {
+                    missed = match client.server_time() {
+                        Ok(_) => 0,
+                        // Whoever refuses, lives.
+                        Err(ibapi::Error::Notice(n)) => {
+                            settings.obey(n.code);
+                            0
+                        }
+                        Err(_) => missed + 1,
+                    };
                 }
                 if missed >= 2 {
                     flag.store(false, Ordering::Relaxed);

@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_millis(10);
 const DOUBT: Duration = Duration::from_millis(250);
 /// Heartbeats without the gateway's own link after which the connection is opened anew.
 const FROZEN_BEATS: u32 = 30;
+/// Least time from one answer for the kernel to the next: a kernel that asks without end leaves
+/// the message budget to its orders and cancels.
+const ANSWER_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause between two looks into a doubt that does not resolve.
 const DOUBT_MAX: Duration = Duration::from_secs(10);
 
@@ -117,6 +120,7 @@ impl Control {
         self.rise(&link);
         let mut doubt = Doubt::default();
         let mut heard = Instant::now();
+        let mut answered: Option<Instant> = None;
         loop {
             if self.shared.stopped() {
                 return "stopped".to_string();
@@ -139,7 +143,11 @@ impl Control {
                 // The word that all is well may have been lost; a new connection is told again.
                 return "the gateway has had no link for long: connecting anew".to_string();
             }
-            self.answer(&link);
+            if answered.is_some_and(|t| t.elapsed() < ANSWER_PAUSE) {
+                std::thread::sleep(LOOK);
+            } else if self.answer(&link) {
+                answered = Some(Instant::now());
+            }
             self.look_into(&link, &mut doubt);
         }
     }
@@ -164,11 +172,15 @@ impl Control {
         Ok(())
     }
 
-    fn answer(&self, link: &Link) {
+    /// Answers the kernel's last question, if it has any; returns whether it had.
+    fn answer(&self, link: &Link) -> bool {
         let mut request = match self.questions.recv_timeout(LOOK) {
             Ok(request) => request,
-            Err(RecvTimeoutError::Timeout) => return,
-            Err(RecvTimeoutError::Disconnected) => return std::thread::sleep(LOOK),
+            Err(RecvTimeoutError::Timeout) => return false,
+            Err(RecvTimeoutError::Disconnected) => {
+                std::thread::sleep(LOOK);
+                return false;
+            }
         };
         while let Ok(later) = self.questions.try_recv() {
             request = later;
@@ -179,7 +191,10 @@ impl Control {
         let answers = match self.ask(link, true) {
             Ok(answers) => answers,
             // Without its end the kernel does not believe it and asks again.
-            Err(e) => return self.shared.set_error(&e.to_string()),
+            Err(e) => {
+                self.shared.set_error(&e.to_string());
+                return true;
+            }
         };
         let mut items = self.shared.with(|ledger| {
             ledger.absorb(&answers);
@@ -192,6 +207,7 @@ impl Control {
         };
         items.push(end);
         self.shared.tell_items(&items);
+        true
     }
 
     fn look_into(&self, link: &Link, doubt: &mut Doubt) {
@@ -252,8 +268,15 @@ impl Control {
         }
         collect(longest).map_err(|e| match e {
             ibapi::Error::Timeout => late(),
-            other => AskError::Failed { what, text: other.to_string() },
+            other => self.failed(what, &other),
         })
+    }
+
+    fn failed(&self, what: &'static str, error: &ibapi::Error) -> AskError {
+        if let ibapi::Error::Notice(n) = error {
+            self.settings.obey(n.code);
+        }
+        AskError::Failed { what, text: error.to_string() }
     }
 
     fn positions(&self, link: &Link, answers: &mut Answers) -> Result<(), AskError> {
@@ -264,8 +287,7 @@ impl Control {
         if !bucket.wait(Weight::Question, longest) || !bucket.wait(Weight::Question, longest) {
             return Err(late());
         }
-        let failed = |e: ibapi::Error| AskError::Failed { what, text: e.to_string() };
-        let subscription = link.client.positions().map_err(failed)?;
+        let subscription = link.client.positions().map_err(|e| self.failed(what, &e))?;
         let is_end = |u: &PositionUpdate| matches!(u, PositionUpdate::PositionEnd);
         let rows = subscription.collect_until(longest, |rows| rows.last().is_some_and(is_end));
         if !rows.iter().any(is_end) {

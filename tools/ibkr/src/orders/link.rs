@@ -78,8 +78,8 @@ impl Link {
         let mut link = Link { client, state: Arc::default(), threads: Vec::new() };
         let (s, st) = (Arc::clone(shared), Arc::clone(&link.state));
         link.spawn("ijk-ib-exec", move || hear_orders(&updates, &s, &st))?;
-        let (s, st) = (Arc::clone(shared), Arc::clone(&link.state));
-        link.spawn("ijk-ib-note", move || hear_notices(&notices, &s, &st))?;
+        let (s, st, set) = (Arc::clone(shared), Arc::clone(&link.state), settings.clone());
+        link.spawn("ijk-ib-note", move || hear_notices(&notices, &s, &st, &set))?;
         let (st, settings) = (Arc::clone(&link.state), settings.clone());
         let client = Arc::clone(&link.client);
         link.spawn("ijk-ib-beat", move || beat(&client, &settings, &st))?;
@@ -142,9 +142,15 @@ fn tell_person(shared: &Shared, code: i32, text: &str) {
 }
 
 /// Takes what is said of the connection itself.
-fn hear_notices(notices: &NoticeStream, shared: &Shared, state: &State) {
+fn hear_notices(
+    notices: &NoticeStream,
+    shared: &Shared,
+    state: &State,
+    settings: &GatewaySettings,
+) {
     while !state.is_over() {
         let Some(n) = notices.next_timeout(LOOK) else { continue };
+        settings.obey(n.code);
         match codes::describe(n.code).map(|c| c.response) {
             // Orders at the exchange live on and their executions are still taken.
             Some(Response::FreezeOrders) => {
@@ -175,6 +181,11 @@ fn beat(client: &Client, settings: &GatewaySettings, state: &State) {
             && match client.server_time() {
                 Ok(_) => true,
                 Err(Error::Timeout) => false,
+                // Whoever refuses, lives.
+                Err(Error::Notice(n)) => {
+                    settings.obey(n.code);
+                    true
+                }
                 Err(e) => return state.give_up(&format!("no sign of life: {e}")),
             };
         missed = if answered { 0 } else { missed + 1 };

@@ -23,11 +23,14 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// then may not be right.
 const ORDER_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// A cancel waits longer: nothing that could leave instead matters more.
+const CANCEL_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// What the kernel wants; with the number of the link it was decided on.
 #[derive(Clone, Copy, Debug)]
 pub enum Command {
-    /// A new order.
-    Submit(u64, NewOrder),
+    /// A new order, and when the kernel let it go.
+    Submit(u64, NewOrder, Instant),
     /// A cancel.
     Cancel(CancelOrder),
     /// A question for everything.
@@ -82,8 +85,8 @@ impl Sending {
 
     fn sort(&mut self, command: Command, waiting: &mut VecDeque<Waiting>) {
         match command {
-            Command::Submit(link, order) => {
-                waiting.push_back(Waiting::Submit(link, order, Instant::now()));
+            Command::Submit(link, order, since) => {
+                waiting.push_back(Waiting::Submit(link, order, since));
             }
             Command::Ask(link, request) => waiting.push_back(Waiting::Ask(link, request)),
             Command::Cancel(cancel) => {
@@ -171,8 +174,8 @@ impl Sending {
         let Some(client) = self.shared.client() else { return };
         let number = self.shared.with(|ledger| ledger.on_cancelling(cancel.client_order_id));
         let Some(order_id) = number else { return };
-        if !self.settings.bucket.wait(Weight::Cancel, ORDER_WAIT_MAX) {
-            return;
+        if !self.settings.bucket.wait(Weight::Cancel, CANCEL_WAIT_MAX) {
+            return self.shared.set_error("a cancel waited in vain for the message budget");
         }
         // What becomes of it comes on the order stream.
         if let Err(e) = client.cancel_order(order_id, "") {

@@ -73,8 +73,7 @@ impl IbkrVenue {
         note: Note,
     ) -> Result<IbkrVenue, StartError> {
         let connection = connect(settings, settings.config.client_id)?;
-        let deadline = settings.answer_timeout();
-        let table = ContractTable::resolve(&connection.client, instruments, deadline)?;
+        let table = ContractTable::resolve(&connection.client, instruments, settings)?;
         table.notes().iter().for_each(|text| note(text));
         let contracts = Arc::new(table);
         let account = connection.account.clone();
@@ -128,7 +127,7 @@ impl IbkrVenue {
 
     /// Sends an order, or says that it never left.
     pub fn send(&mut self, now: RecvTs, order: &NewOrder) {
-        let command = Command::Submit(self.links, *order);
+        let command = Command::Submit(self.links, *order, Instant::now());
         if !self.is_up || self.commands.push(command).is_err() {
             return self.local.push_back(withdrawn(now, order));
         }

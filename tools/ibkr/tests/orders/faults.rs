@@ -2,7 +2,9 @@
 
 use crate::rig::Rig;
 use ijk_core::{Px, Qty, ReportKind, Side, SnapshotKind};
+use ijk_ibkr::bucket::RETURN;
 use ijk_ibkr::orders::ledger::REASON_NUMBER_TAKEN;
+use ijk_twsim::SimConfig;
 
 /// Buys at the market with a fault in force; it must fill, once, whatever was said.
 fn fills_in_spite_of(fault: &str) -> Rig {
@@ -230,14 +232,34 @@ fn an_unanswered_cancel_is_not_taken_for_one() {
 
 #[test]
 fn the_message_budget_holds_and_nothing_is_lost() {
-    let mut rig = Rig::new();
+    // It counts messages by its own clock.
+    let mut rig = Rig::with(SimConfig { speed: 1.0, ..SimConfig::default() });
+    // What connecting took comes back.
+    rig.wait(RETURN.as_millis() as u64);
     let ids: Vec<_> = (0..60).map(|_| rig.rest(1)).collect();
     rig.until("every order is answered", |r| ids.iter().all(|id| !r.told(*id).kinds.is_empty()));
     let (acked, absent): (Vec<_>, Vec<_>) =
         ids.into_iter().partition(|id| rig.told(*id).count(ReportKind::Ack) == 1);
     assert!(absent.iter().all(|id| rig.told(*id).kinds == [ReportKind::Absent]));
     assert_eq!(rig.server.with(|g| g.truth_orders()).len(), acked.len());
-    assert!(acked.len() >= 35 && rig.is_up(), "{}", acked.len());
+    // All but the reserve and the signs of life.
+    assert!((25..=35).contains(&acked.len()) && rig.is_up(), "{}", acked.len());
+}
+
+#[test]
+fn a_gateway_that_has_too_much_is_left_alone_for_a_second() {
+    let mut rig = Rig::new();
+    let id = rig.rest(10);
+    rig.until_told(id, ReportKind::Ack);
+    rig.command("notice 100");
+    rig.wait(100);
+    rig.cancel(id);
+    let late = rig.rest(5);
+    rig.wait(600);
+    assert_eq!(rig.told(id).kinds, [ReportKind::Ack], "the cancel waits");
+    rig.until_told(id, ReportKind::Canceled);
+    rig.until_told(late, ReportKind::Absent);
+    assert!(rig.is_up(), "{:?}", rig.links);
 }
 
 #[test]
