@@ -177,6 +177,7 @@ pub fn replay(
         instruments: &instruments,
         depths: &depths,
         encoder: None,
+        outside_forecasts: false,
         epoch: 0,
         external_venue: false,
     })
@@ -196,6 +197,7 @@ pub fn replay(
         pump: Arc::new(PumpShared::default()),
         parents,
         slots: Vec::new(),
+        forecaster: None,
         feed_latency_ns: config.sim.feed_latency_us * 1_000,
         runtime: config.runtime.clone(),
         venue: config.venue.clone(),

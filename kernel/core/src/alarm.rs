@@ -110,4 +110,7 @@ alarms! {
     TableFull = 38, "table_full",
         "A table of fixed size is full; new orders are blocked.",
         "Restart after reconciliation; report it if the limits look too small.";
+    DeviceLeft = 39, "device_left",
+        "The device that ran the encoder failed; the processor goes on with the same token.",
+        "None for this run; check the device and its driver before the next one.";
 }

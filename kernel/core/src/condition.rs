@@ -20,6 +20,22 @@ pub enum ConditionKind {
     ShortSaleRestricted = 3,
     /// It ended for `instrument`.
     ShortSaleFree = 4,
+    /// Forecasts come from an encoder on a device, as inputs of their own.
+    EncoderOnDevice = 5,
+    /// The device was left for good and the processor forecasts; `value` is a [`DeviceLeft`].
+    EncoderOnProcessor = 6,
+}
+
+/// Why a device was left in the middle of a session. Stable numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum DeviceLeft {
+    /// A call of its driver failed.
+    Failed = 1,
+    /// A step missed its deadline.
+    Late = 2,
+    /// What it answered is no forecast.
+    Nonsense = 3,
 }
 
 /// A fact from outside, told to the core as an input of its own.
@@ -44,6 +60,16 @@ impl Condition {
             None => (ConditionKind::ClockUnknown, 0),
         };
         Condition { value, instrument: crate::AlarmRecord::NO_INSTRUMENT, kind, reserved: [0; 5] }
+    }
+
+    /// Returns the condition that a device forecasts, or, with the reason, that it does so no
+    /// longer.
+    pub const fn device(left: Option<DeviceLeft>) -> Condition {
+        let (kind, value) = match left {
+            None => (ConditionKind::EncoderOnDevice, 0),
+            Some(why) => (ConditionKind::EncoderOnProcessor, why as i64),
+        };
+        Condition { value, kind, ..Condition::clock(None) }
     }
 
     /// Returns the condition that trading resumed after a market-wide halt.

@@ -26,7 +26,7 @@ pub mod slot;
 pub mod time;
 
 pub use alarm::AlarmCode;
-pub use condition::{Condition, ConditionKind};
+pub use condition::{Condition, ConditionKind, DeviceLeft};
 pub use config::Config;
 pub use event::{EventKind, MarketEvent, RowFlags};
 pub use feed::{DepthKind, EventSource, FeedError, FeedErrorKind, RepairCounts};

@@ -37,6 +37,8 @@ pub enum RecordKind {
     Limits = 10,
     /// Input: a [`crate::SlotUpdate`], a vector of another modality that became known.
     Slot = 11,
+    /// Input: a [`ForecastRecord`], what an encoder outside the core says of its last token.
+    Forecast = 12,
     /// Output: a [`DecisionRecord`].
     Decision = 16,
     /// Output: a [`crate::NewOrder`] that passed the gate and left.
@@ -78,6 +80,7 @@ impl RecordKind {
                 | RecordKind::Condition
                 | RecordKind::Limits
                 | RecordKind::Slot
+                | RecordKind::Forecast
         )
     }
 
@@ -355,6 +358,22 @@ pub struct DecisionRecord {
     pub reserved2: u32,
 }
 
+/// A forecast that was made outside the core, for the token that the core closed last.
+#[derive(Clone, Copy, Debug, PartialEq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ForecastRecord {
+    /// Index of the token in its instrument's stream.
+    pub token_index: u64,
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// Zero.
+    pub reserved: [u8; 6],
+    /// Forecast per member and horizon.
+    pub forecast: EnsembleForecast,
+    /// Zero.
+    pub reserved2: u32,
+}
+
 /// An order the gate refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -460,6 +479,7 @@ pub struct Level {
 
 const _: () = assert!(size_of::<DecisionRecord>() <= RECORD_PAYLOAD_BYTES_MAX);
 const _: () = assert!(size_of::<DecisionRecord>().is_multiple_of(8));
+const _: () = assert!(size_of::<ForecastRecord>().is_multiple_of(8));
 const _: () = assert!(size_of::<RefusalRecord>().is_multiple_of(8));
 const _: () = assert!(size_of::<ParentRecord>().is_multiple_of(8));
 const _: () = assert!(size_of::<ParentCommand>() == 40);

@@ -153,6 +153,7 @@ fn settings_of_the_market_rules_are_checked() {
             instruments: &[instrument()],
             depths: &[ijk_core::DepthKind::L2],
             encoder: None,
+            outside_forecasts: false,
             epoch: 1,
             external_venue: false,
         })

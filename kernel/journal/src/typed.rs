@@ -5,7 +5,8 @@ use crate::reader::Frame;
 use crate::storage::Storage;
 use crate::writer::Writer;
 use ijk_core::record::{
-    ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RecordKind, RefusalRecord, RunEnd,
+    ControlCommand, DecisionRecord, ForecastRecord, ParentCommand, ParentRecord, RecordKind,
+    RefusalRecord, RunEnd,
 };
 use ijk_core::{
     AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, LinkEvent, MarketEvent, NewOrder,
@@ -39,6 +40,7 @@ records! {
     NewOrder => Order,
     CancelOrder => Cancel,
     RefusalRecord => Refusal,
+    ForecastRecord => Forecast,
     ParentRecord => ParentState,
     RunEnd => End,
     LinkEvent => Link,

@@ -157,6 +157,7 @@ impl Machine {
             instruments: &self.instruments,
             depths: &depths,
             encoder: None,
+            outside_forecasts: false,
             epoch: self.epoch,
             external_venue: true,
         })
@@ -183,6 +184,7 @@ impl Machine {
             pump: Arc::new(PumpShared::default()),
             parents: parents.iter().filter(|p| p.ts.0 > clock).copied().collect(),
             slots: Vec::new(),
+            forecaster: None,
             feed_latency_ns: 0,
             runtime: config.runtime.clone(),
             venue: config.venue.clone(),

@@ -158,6 +158,7 @@ pub fn trade(
         instruments: &instruments,
         depths: &depths,
         encoder: ensemble.as_ref().map(|(weights, _)| Encoder::new(weights)),
+        outside_forecasts: false,
         epoch: 1,
         external_venue: false,
     })
@@ -177,6 +178,7 @@ pub fn trade(
         pump: Arc::new(PumpShared::default()),
         parents,
         slots: ensemble.map_or(Vec::new(), |(_, slots)| slots),
+        forecaster: None,
         desk: None,
         feed_latency_ns: config.sim.feed_latency_us * 1_000,
         runtime: config.runtime.clone(),

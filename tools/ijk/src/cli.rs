@@ -237,6 +237,11 @@ pub struct LiveArgs {
     /// those of the weights. Without one every slot is missing.
     #[arg(long = "slots", value_name = "FILE.parquet")]
     pub slots: Vec<PathBuf>,
+    /// Where the encoder runs: cpu, cuda (a build with CUDA), or auto, whichever takes a token
+    /// faster at the start. Forecasts of a device enter the journal as inputs; where it fails the
+    /// processor goes on with the same token.
+    #[arg(long, value_enum, default_value = "cpu")]
+    pub device: crate::place::Choice,
     /// Starts disarmed: no order leaves before 'ijk arm'.
     #[arg(long)]
     pub hold: bool,

@@ -32,6 +32,9 @@ pub struct Header {
     pub venue: String,
     /// Weights; `None` without a forecast.
     pub weights: Option<WeightsId>,
+    /// Forecasts were made on a device and stand in the journal as inputs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub device: bool,
     /// Instrument table.
     pub instruments: Vec<Instrument>,
     /// True where the instrument's book is by order.
@@ -60,6 +63,7 @@ impl Header {
             instruments: &self.instruments,
             depths: &self.depths(),
             encoder: weights::reload(self.weights.as_ref(), self.config.infer.packing)?,
+            outside_forecasts: self.device,
             epoch: self.epoch,
             external_venue: self.venue != "sim",
         })

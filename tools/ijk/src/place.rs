@@ -3,13 +3,12 @@
 use crate::exit::{self, Exit};
 use ijk_core::EnsembleForecast;
 use ijk_core::infer_config::VRAM_BUDGET_BYTES;
+use ijk_engine::runtime::forecaster::STEP_MAX;
 use ijk_infer::Weights;
 use ijk_infer::cuda::{self, Native, Placed, SymbolToken};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A step that takes longer has failed, and the processor goes on.
-const DEADLINE: Duration = Duration::from_millis(100);
 /// Rounds of the comparison at start, and the time they have in all.
 const ROUNDS: usize = 50;
 const COMPARISON: Duration = Duration::from_secs(5);
@@ -25,7 +24,7 @@ pub enum Choice {
     Cuda,
 }
 
-/// An encoder in its place, for one symbol.
+/// An encoder in its place, for one symbol, with what became of it.
 pub struct Place {
     placed: Placed<Native>,
     /// Where it began: `cpu` or `cuda`.
@@ -34,14 +33,30 @@ pub struct Place {
     pub left_at: Option<u64>,
 }
 
-/// Puts a model where it was asked for.
+/// Puts a model where it was asked for, for one symbol.
+///
+/// # Errors
+/// As [`placed`].
+pub fn place(weights: &Weights, choice: Choice) -> Result<Place, Exit> {
+    let placed = placed(weights, 1, choice, VRAM_BUDGET_BYTES)?;
+    let name = if placed.is_on_device() { "cuda" } else { "cpu" };
+    Ok(Place { placed, name, left_at: None })
+}
+
+/// Puts a model where it was asked for, for `symbols` symbols whose tokens come one at a time. A
+/// device may take `budget_bytes` of its memory.
 ///
 /// # Errors
 /// 2 where a device was asked for by name and cannot be had.
-pub fn place(weights: &Weights, choice: Choice) -> Result<Place, Exit> {
+pub fn placed(
+    weights: &Weights,
+    symbols: usize,
+    choice: Choice,
+    budget_bytes: u64,
+) -> Result<Placed<Native>, Exit> {
     let device = match choice {
         Choice::Cpu => None,
-        _ => match cuda::open(weights, 1, VRAM_BUDGET_BYTES, cache().as_deref()) {
+        _ => match cuda::open(weights, symbols, budget_bytes, cache().as_deref()) {
             Ok(device) => Some(device),
             Err(e) if choice == Choice::Cuda => return Err(Exit::usage(e)),
             Err(e) => {
@@ -50,7 +65,7 @@ pub fn place(weights: &Weights, choice: Choice) -> Result<Place, Exit> {
             }
         },
     };
-    let mut placed = Placed::new(weights, 1, device);
+    let mut placed = Placed::new(weights, symbols, device);
     if choice == Choice::Auto && placed.is_on_device() {
         let start = Instant::now();
         let mut clock_ns = || start.elapsed().as_nanos() as u64;
@@ -63,12 +78,11 @@ pub fn place(weights: &Weights, choice: Choice) -> Result<Place, Exit> {
             }
             Err(e) => {
                 tracing::warn!("the encoder runs on the processor: {e}");
-                placed = Placed::new(weights, 1, None);
+                placed = Placed::new(weights, symbols, None);
             }
         }
     }
-    let name = if placed.is_on_device() { "cuda" } else { "cpu" };
-    Ok(Place { placed, name, left_at: None })
+    Ok(placed)
 }
 
 impl Place {
@@ -82,7 +96,7 @@ impl Place {
         tokens: &[SymbolToken],
         forecasts: &mut Vec<EnsembleForecast>,
     ) -> Result<(), Exit> {
-        let left = self.placed.step(tokens, forecasts, &mut overdue(DEADLINE));
+        let left = self.placed.step(tokens, forecasts, &mut overdue(STEP_MAX));
         if let Some(error) = left.map_err(|e| Exit::new(exit::BUG, e))? {
             tracing::warn!("token {at}: {error}; the processor goes on");
             self.left_at = Some(at);

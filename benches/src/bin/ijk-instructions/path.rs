@@ -94,6 +94,7 @@ pub fn record() -> Box<dyn FnMut() -> Done> {
         instruments: &instruments,
         depths: &depths,
         encoder: None,
+        outside_forecasts: false,
         epoch: 0,
         external_venue: false,
     });

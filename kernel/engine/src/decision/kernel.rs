@@ -7,15 +7,15 @@ use crate::canary::{Bug, planted};
 use ijk_core::config::{Config, RiskConfig};
 use ijk_core::features::Token;
 use ijk_core::num::E9;
-use ijk_core::record::{DecisionReason, DecisionRecord, ParentStatus, RunEnd};
+use ijk_core::record::RunEnd;
 use ijk_core::{
-    Block, ClientOrderId, DepthKind, EnsembleForecast, EventKind, Instrument, InstrumentId,
-    MarketEvent, ParentId, Px, Qty, RecvTs, Side, SlotUpdate, ids::BOOT_EPOCH_MAX, limits,
+    Block, ClientOrderId, DepthKind, EventKind, Instrument, InstrumentId, MarketEvent, Qty, RecvTs,
+    SlotUpdate, ids::BOOT_EPOCH_MAX, limits,
 };
-use ijk_execution::{ExecutionEngine, IntentBuf, ParentError, ParentSpec};
+use ijk_execution::{ExecutionEngine, IntentBuf};
 use ijk_infer::{Encoder, EncoderState};
-use ijk_risk::{Gate, MarketState, TradingState};
-use ijk_sizing::{Sizer, SizingInput, SizingOutcome};
+use ijk_risk::{Gate, MarketState, Quote, TradingState};
+use ijk_sizing::Sizer;
 use ijk_venue::fees::FeeEstimator;
 
 /// Why a kernel cannot be built.
@@ -65,6 +65,10 @@ pub struct KernelParts<'a> {
     pub depths: &'a [DepthKind],
     /// The ensemble; without one the kernel executes outside parents only.
     pub encoder: Option<Encoder>,
+    /// Forecasts are made outside, on a device, and come as [`Input::Forecast`]: after each market
+    /// record that leaves [`Kernel::waiting`] set, before any other input. The ensemble then only
+    /// tells how far its words go.
+    pub outside_forecasts: bool,
     /// Boot epoch: order ids of different epochs never meet.
     pub epoch: u32,
     /// Whether orders at the venue outlive this process. If so nothing is sent until what an
@@ -100,6 +104,9 @@ pub struct Kernel {
     pub(super) config: Config,
     pub(super) states: Vec<InstrumentState>,
     pub(super) encoder: Option<Encoder>,
+    pub(super) outside_forecasts: bool,
+    /// The token whose forecast is to come from outside.
+    pub(super) waiting: Option<(InstrumentId, Token)>,
     pub(super) sizer: Sizer,
     pub(super) execution: ExecutionEngine,
     pub(super) child_limits: ChildLimits,
@@ -123,7 +130,8 @@ impl Kernel {
     /// # Errors
     /// [`KernelError`] names the setting that cannot be used.
     pub fn new(parts: KernelParts<'_>) -> Result<Kernel, KernelError> {
-        let KernelParts { config, instruments, depths, encoder, epoch, external_venue } = parts;
+        let KernelParts { config, instruments, depths, epoch, external_venue, .. } = parts;
+        let (encoder, outside_forecasts) = (parts.encoder, parts.outside_forecasts);
         let count = instruments.len();
         if count == 0 || count > limits::INSTRUMENT_COUNT_MAX || depths.len() != count {
             return Err(KernelError::InstrumentCount(count));
@@ -139,7 +147,8 @@ impl Kernel {
             .iter()
             .zip(depths)
             .map(|(instrument, &depth)| {
-                let rings = encoder.as_ref().map(EncoderState::new);
+                let inside = encoder.as_ref().filter(|_| !outside_forecasts);
+                let rings = inside.map(EncoderState::new);
                 InstrumentState::new(instrument, depth, config.features.stride, rings)
             })
             .collect::<Vec<_>>();
@@ -164,6 +173,8 @@ impl Kernel {
             config: config.clone(),
             states,
             encoder,
+            outside_forecasts,
+            waiting: None,
             sizer: Sizer::new(&config.sizing)?,
             execution,
             child_limits,
@@ -211,7 +222,12 @@ impl Kernel {
             Input::Condition(condition) => self.on_condition(now, condition, out),
             Input::Limits(risk) => self.on_limits(now, risk, out),
             Input::Slot(update) => self.on_slot(update),
+            Input::Forecast(record) => self.on_forecast(now, record, out, probe),
             Input::Timer => self.on_timer(now, out),
+        }
+        if self.waiting.is_some() && matches!(input, Input::Market(_)) {
+            // What follows belongs behind the decision, as where the core forecasts itself.
+            return probe.leave(0);
         }
         self.truth.on_time(now);
         self.settle(now, out);
@@ -230,6 +246,8 @@ impl Kernel {
             debug_assert!(false, "Invariant: events name instruments of the table.");
             return;
         };
+        // A forecast that never came is not waited for.
+        self.waiting = None;
         self.counts.market_records += 1;
         state.apply(now, ev);
         probe.stamp(Stage::Book);
@@ -265,9 +283,24 @@ impl Kernel {
         self.end_day(now, ev.instrument);
         if let Some(token) = token {
             self.on_token(now, ev.instrument, &token, out, probe);
+            if self.waiting.is_some() {
+                return;
+            }
         }
-        let view = self.states[ev.instrument.index()].view_of(now, &quote);
-        self.execution.on_market(ev.instrument, &view, &mut self.intents);
+        self.work(now, ev.instrument, &quote, out, probe);
+    }
+
+    /// Lets the parents of an instrument act on its market.
+    pub(super) fn work<O: Outputs, P: Probe>(
+        &mut self,
+        now: RecvTs,
+        instrument: InstrumentId,
+        quote: &Quote,
+        out: &mut O,
+        probe: &mut P,
+    ) {
+        let view = self.states[instrument.index()].view_of(now, quote);
+        self.execution.on_market(instrument, &view, &mut self.intents);
         probe.stamp(Stage::Slicer);
         self.route_intents(now, out);
         probe.stamp(Stage::Risk);
@@ -290,215 +323,6 @@ impl Kernel {
         self.gate.on_mark(now, instrument, mid);
         if self.gate.state() > before && self.gate.state() >= TradingState::Halted {
             self.execution.stop_all(&mut self.intents);
-        }
-    }
-
-    fn on_token<O: Outputs, P: Probe>(
-        &mut self,
-        now: RecvTs,
-        instrument: InstrumentId,
-        token: &Token,
-        out: &mut O,
-        probe: &mut P,
-    ) {
-        self.counts.tokens += 1;
-        let state = &mut self.states[instrument.index()];
-        state.on_token(now, token);
-        self.execution.set_market_estimates(
-            instrument,
-            state.vol_bps_per_day(now),
-            state.volume_per_day(now),
-        );
-        let (Some(encoder), Some(rings)) = (&self.encoder, &mut state.encoder) else {
-            return;
-        };
-        let forecast = encoder.step_at(rings, &token.features, now.0);
-        probe.stamp(Stage::Encoder);
-        let decision = self.decide(now, instrument, token, &forecast);
-        self.last_decision = decision.decision_id;
-        probe.stamp(Stage::Sizing);
-        out.decision(now, &decision);
-    }
-
-    /// Turns one token and its forecast into a decision, and into a parent where it trades.
-    fn decide(
-        &mut self,
-        now: RecvTs,
-        instrument: InstrumentId,
-        token: &Token,
-        forecast: &EnsembleForecast,
-    ) -> DecisionRecord {
-        self.counts.decisions += 1;
-        let outside = self.states[instrument.index()].outside_qty;
-        let position = Qty(self.gate.position(instrument).0 - outside);
-        let equity_usd = self.config.run.equity_usd + self.gate.pnl_usd();
-        self.peak_equity_usd = self.peak_equity_usd.max(equity_usd);
-        let blocked = self.reason_not_to_size(now, instrument, token, forecast);
-        let outcome = match blocked {
-            Some(reason) => {
-                let target = if reason == DecisionReason::Session { Qty::ZERO } else { position };
-                idle(reason, target)
-            }
-            None => self.size(now, instrument, token, forecast, position),
-        };
-        let (parent_id, reason) = self.follow_target(now, instrument, position, &outcome);
-        DecisionRecord {
-            decision_id: self.counts.decisions,
-            token_index: token.index,
-            event_index: token.event_index,
-            ts_exchange: token.ts,
-            features: token.features,
-            mid: self.states[instrument.index()].mid().unwrap_or(0.0),
-            mean_bps: outcome.mean_bps,
-            epistemic_var: outcome.epistemic_var,
-            aleatoric_var: outcome.aleatoric_var,
-            edge_lower_bps: outcome.edge_lower_bps,
-            cost_bps: outcome.cost_bps,
-            kelly_fraction: outcome.kelly_fraction,
-            target: outcome.target,
-            position,
-            parent_id,
-            instrument,
-            reason,
-            reserved: 0,
-            forecast: *forecast,
-            reserved2: 0,
-        }
-    }
-
-    fn reason_not_to_size(
-        &self,
-        now: RecvTs,
-        instrument: InstrumentId,
-        token: &Token,
-        forecast: &EnsembleForecast,
-    ) -> Option<DecisionReason> {
-        let state = &self.states[instrument.index()];
-        let session = state.instrument.session;
-        // Twice the slicer's own cut-off: what is held is flattened while parents still start.
-        let cut_off_s = self.config.execution.no_new_before_close_s.saturating_mul(2);
-        let last_entry_ns =
-            session.close_ns.saturating_sub(cut_off_s.saturating_mul(1_000_000_000));
-        let is_over = now.0 >= last_entry_ns || state.day_ends;
-        if !token.two_sided || !self.is_tradable(instrument) {
-            Some(DecisionReason::BadBook)
-        } else if now.0 < session.open_ns || is_over {
-            Some(DecisionReason::Session)
-        } else if token.index < self.config.features.warm_up_tokens {
-            Some(DecisionReason::WarmUp)
-        } else if forecast.member_count == 0 {
-            Some(DecisionReason::BadForecast)
-        } else {
-            None
-        }
-    }
-
-    fn size(
-        &self,
-        now: RecvTs,
-        instrument: InstrumentId,
-        token: &Token,
-        forecast: &EnsembleForecast,
-        position: Qty,
-    ) -> SizingOutcome {
-        let state = &self.states[instrument.index()];
-        let mid = state.mid().unwrap_or(0.0);
-        let equity_usd = self.config.run.equity_usd + self.gate.pnl_usd();
-        let unit_usd = mid * state.instrument.qty_as_f64(Qty(1));
-        // Fees have a minimum an order: price them at the size that children will have.
-        let typical = Qty(self.child_expected(now, state));
-        let px = Px::from_f64(mid).unwrap_or_default();
-        let fee_bps = self.fees.taker_bps(&state.instrument, px, typical);
-        self.sizer.decide(&SizingInput {
-            forecast,
-            mid,
-            spread_bps: 1e4 * (token.ask.0.0 - token.bid.0.0) as f64 * 1e-9 / mid,
-            fee_bps_per_side: fee_bps,
-            position,
-            equity_usd,
-            peak_equity_usd: self.peak_equity_usd,
-            notional_per_unit_usd: unit_usd,
-            lot: state.instrument.lot,
-            vol_bps_per_day: state.vol_bps_per_day(now),
-            tokens_per_day: state.tokens_per_day(now),
-            may_add_risk: self.gate.state() == TradingState::Active && !self.finishing,
-            distrust: self.encoder.as_ref().map_or(0.0, |e| e.distrust(&token.features)),
-            interval_z90: self
-                .encoder
-                .as_ref()
-                .and_then(|e| e.interval_z90(self.config.sizing.horizon_index)),
-        })
-    }
-
-    /// Returns what a parent of the forecast can trade within its horizon without passing the
-    /// participation cap, whole lots, at least the smallest child.
-    fn parent_qty_max(&self, now: RecvTs, state: &InstrumentState) -> i64 {
-        let horizon_ns = self.config.sizing.parent_horizon_s * 1e9;
-        let share = self.config.execution.participation_max * state.volume_in(now, horizon_ns);
-        let lot = state.instrument.lot.0;
-        let least = match state.instrument.qty_unit_e9 {
-            E9 => self.config.execution.child_qty_min,
-            _ => lot,
-        };
-        (share as i64).max(least) / lot * lot
-    }
-
-    /// Returns the quantity of one child such a parent is cut into.
-    fn child_expected(&self, now: RecvTs, state: &InstrumentState) -> i64 {
-        let slice_s = self.config.execution.slice_interval_ms as f64 / 1e3;
-        let slices = (self.config.sizing.parent_horizon_s / slice_s).ceil().max(1.0);
-        let whole = self.parent_qty_max(now, state);
-        let child = (whole as f64 / slices) as i64;
-        child.max(self.config.execution.child_qty_min).min(whole).max(state.instrument.lot.0)
-    }
-
-    /// Starts a parent towards the target. While the last one still works, nothing is started; it
-    /// is stopped where the target no longer lies on its side.
-    fn follow_target(
-        &mut self,
-        now: RecvTs,
-        instrument: InstrumentId,
-        position: Qty,
-        outcome: &SizingOutcome,
-    ) -> (ParentId, DecisionReason) {
-        let delta = outcome.target.0 - position.0;
-        let side = if delta > 0 { Side::Bid } else { Side::Ask };
-        let own = self.states[instrument.index()].own_parent;
-        let working = self.execution.parent(own).filter(|p| p.status == ParentStatus::Active);
-        if let Some(parent) = working {
-            let turned = delta != 0 && parent.side != side;
-            if turned || outcome.reason == DecisionReason::NoEdge {
-                self.execution.stop_parent(own, &mut self.intents);
-            }
-            let reason = if delta == 0 { outcome.reason } else { DecisionReason::Busy };
-            return (ParentId(0), reason);
-        }
-        if delta == 0 {
-            return (ParentId(0), outcome.reason);
-        }
-        let state = &self.states[instrument.index()];
-        let view = state.view(now);
-        let spec = ParentSpec {
-            instrument,
-            side,
-            qty: Qty(delta.abs().min(self.parent_qty_max(now, state))),
-            horizon_ns: (self.config.sizing.parent_horizon_s * 1e9) as u64,
-            urgency: self.config.sizing.parent_urgency,
-            schedule: self.config.execution.schedule,
-            participation_e4: 0,
-            decision_id: self.counts.decisions,
-            source_line: 0,
-        };
-        match self.execution.start_parent(now, &spec, &view) {
-            Ok(id) => {
-                self.states[instrument.index()].own_parent = id;
-                (id, outcome.reason)
-            }
-            Err(ParentError::NoBook) => (ParentId(0), DecisionReason::BadBook),
-            Err(ParentError::TooCloseToEnd) => (ParentId(0), DecisionReason::Session),
-            Err(ParentError::Full) => (ParentId(0), DecisionReason::Busy),
-            // Stopped for good, or a quantity no parent can have (off-lot holdings).
-            Err(_) => (ParentId(0), DecisionReason::Halted),
         }
     }
 
@@ -532,19 +356,5 @@ impl Kernel {
     /// Returns whether the instrument has a market that orders could be priced on.
     pub fn is_tradable(&self, instrument: InstrumentId) -> bool {
         self.states.get(instrument.index()).is_some_and(|s| s.quote().trusted && s.mid().is_some())
-    }
-}
-
-/// A sizing outcome that changes nothing.
-fn idle(reason: DecisionReason, target: Qty) -> SizingOutcome {
-    SizingOutcome {
-        target,
-        reason,
-        mean_bps: 0.0,
-        epistemic_var: 0.0,
-        aleatoric_var: 0.0,
-        edge_lower_bps: 0.0,
-        cost_bps: 0.0,
-        kelly_fraction: 0.0,
     }
 }

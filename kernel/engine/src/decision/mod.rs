@@ -6,6 +6,7 @@ mod orders;
 mod probe;
 pub mod recovery;
 mod state;
+mod tokens;
 mod truth;
 
 pub use kernel::{Kernel, KernelError, KernelParts};
@@ -14,7 +15,7 @@ pub use truth::{Effect, InstrumentFault, OrderTruth};
 
 use ijk_core::config::RiskConfig;
 use ijk_core::record::{
-    ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RefusalRecord,
+    ControlCommand, DecisionRecord, ForecastRecord, ParentCommand, ParentRecord, RefusalRecord,
 };
 use ijk_core::{
     AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, InstrumentId, LinkEvent,
@@ -45,6 +46,8 @@ pub enum Input<'a> {
     Limits(&'a RiskConfig),
     /// A vector of another modality became known.
     Slot(&'a SlotUpdate),
+    /// What an encoder outside says of the token at hand.
+    Forecast(&'a ForecastRecord),
     /// Time passed: a deadline the core named is due.
     Timer,
 }

@@ -273,6 +273,11 @@ impl Kernel {
                 self.gate.on_short_sale_restriction(now, id, true);
             }
             ConditionKind::ShortSaleFree => self.gate.on_short_sale_restriction(now, id, false),
+            ConditionKind::EncoderOnDevice => {}
+            ConditionKind::EncoderOnProcessor => {
+                let (code, value) = (AlarmCode::DeviceLeft, condition.value);
+                out.alarm(now, &alarm(now, code, id, ClientOrderId(0), value));
+            }
         }
         if !clock_was_bad && self.gate.blocks() & Block::Clock.bit() != 0 {
             self.truth.cancel_all();

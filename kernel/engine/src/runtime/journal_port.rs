@@ -404,7 +404,11 @@ fn take<S: Storage>(
         writer.append(ts, kind, payload)?;
         awaited |= !matches!(
             kind,
-            RecordKind::Market | RecordKind::Decision | RecordKind::Timer | RecordKind::Slot
+            RecordKind::Market
+                | RecordKind::Decision
+                | RecordKind::Timer
+                | RecordKind::Slot
+                | RecordKind::Forecast
         );
         hasher.output(kind, payload);
         at += ENTRY_BYTES + len;

@@ -13,6 +13,7 @@ pub mod alloc;
 pub mod counters;
 pub mod desk;
 pub mod faults;
+pub mod forecaster;
 pub mod hash;
 pub mod journal_port;
 pub mod outbox;

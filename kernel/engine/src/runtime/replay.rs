@@ -4,7 +4,8 @@ use super::desk::Limits;
 use crate::decision::{Input, Kernel, NoProbe, Outputs};
 use ijk_core::config::RiskConfig;
 use ijk_core::record::{
-    ControlCommand, DecisionRecord, ParentCommand, ParentRecord, RecordKind, RefusalRecord,
+    ControlCommand, DecisionRecord, ForecastRecord, ParentCommand, ParentRecord, RecordKind,
+    RefusalRecord,
 };
 use ijk_core::{
     AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, LinkEvent, MarketEvent, NewOrder,
@@ -155,6 +156,10 @@ fn feed(frame: &Frame<'_>, kernel: &mut Kernel, out: &mut Collected) -> Result<(
         RecordKind::Condition => {
             let condition = frame.read::<Condition>()?;
             kernel.on_input(now, &Input::Condition(&condition), out, &mut NoProbe);
+        }
+        RecordKind::Forecast => {
+            let record = frame.read::<ForecastRecord>()?;
+            kernel.on_input(now, &Input::Forecast(&record), out, &mut NoProbe);
         }
         RecordKind::Limits => {
             let risk = limits_of(frame)?;

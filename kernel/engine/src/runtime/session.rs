@@ -2,6 +2,7 @@
 //! core act, journals every input and output.
 
 mod external;
+mod forecast;
 mod sink;
 mod slots;
 
@@ -9,6 +10,7 @@ use super::alloc::thread_allocations;
 use super::counters::{Counter, Counters};
 use super::desk::{Desk, DeskOrder};
 use super::faults::Faults;
+use super::forecaster::{Forecaster, PlaceReport};
 use super::outbox::{Outbox, OutboxCounts};
 use super::ports::{Clock, FeedPort, FeedState, JournalSink};
 use super::pump::PumpShared;
@@ -77,6 +79,8 @@ pub struct Session<V: Venue, F, J, C> {
     pub parents: Vec<ParentCommand>,
     /// What other modalities knew, sorted by time.
     pub slots: Vec<SlotUpdate>,
+    /// Who forecasts, for a kernel that was built for outside forecasts.
+    pub forecaster: Option<Box<dyn Forecaster>>,
     /// Exchange to kernel, on top of the recorded receive time; simulated venues only.
     pub feed_latency_ns: u64,
     /// Threads and waiting.
@@ -108,6 +112,8 @@ pub struct SessionDone {
     pub killed: bool,
     /// What the outbox did.
     pub outbox: OutboxCounts,
+    /// Where an encoder outside the core ran.
+    pub place: Option<PlaceReport>,
     /// Time from the start to the first comparison of accounts, nanoseconds of the machine's
     /// clock; `None` where there was none.
     pub reconciled_ns: Option<u64>,
@@ -193,6 +199,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
         for item in std::mem::take(&mut driver.s.carry) {
             driver.input(RecordKind::Carry, item.as_bytes(), &Input::Carry(&item));
         }
+        driver.tell_place();
         if external {
             // Until the first record of the feed there is neither data nor a time to go by.
             driver.set_block(Block::Data, true);
@@ -333,6 +340,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
 
     fn deliver_market(&mut self, ev: &MarketEvent) {
         self.input(RecordKind::Market, ev.as_bytes(), &Input::Market(ev));
+        self.answer_token();
         let records = self.s.kernel.counts().market_records;
         if records & PUBLISH_MASK == 0 {
             self.publish();
@@ -580,6 +588,7 @@ impl<V: Venue, F: FeedPort, J: JournalSink, C: Clock> Driver<V, F, J, C> {
             samples_dropped,
             killed: self.killed,
             outbox: self.s.outbox.counts(),
+            place: self.s.forecaster.as_ref().map(|f| f.report()),
             reconciled_ns: self.reconciled_ns,
             kernel: self.s.kernel,
         })

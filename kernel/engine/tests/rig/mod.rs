@@ -62,6 +62,7 @@ impl Rig {
             instruments: &[instrument],
             depths: &[DepthKind::L2],
             encoder: None,
+            outside_forecasts: false,
             epoch: 1,
             external_venue: false,
         })

@@ -26,6 +26,7 @@ pub fn check(file: Option<&Path>, venue: &str, as_json: bool) -> Result<(), Exit
         instruments: &probe,
         depths: &[ijk_core::DepthKind::L2],
         encoder: None,
+        outside_forecasts: false,
         epoch: 0,
         external_venue: false,
     })

@@ -5,8 +5,8 @@ use crate::exit::{self, Exit};
 use crate::print::{print_json, print_text};
 use crate::run_dir::RunDir;
 use ijk_core::record::{
-    ControlCommand, ControlKind, DecisionRecord, ParentCommand, ParentRecord, RecordKind,
-    RefusalRecord, RunEnd,
+    ControlCommand, ControlKind, DecisionRecord, ForecastRecord, ParentCommand, ParentRecord,
+    RecordKind, RefusalRecord, RunEnd,
 };
 use ijk_core::{
     AlarmRecord, CancelOrder, CarryItem, Condition, FateRecord, LinkEvent, MarketEvent, NewOrder,
@@ -178,6 +178,11 @@ fn payload(frame: &Frame<'_>) -> Result<String, JournalError> {
             Some(update) => format!("{update:?}"),
             None => format!("{} bytes that are no slot", frame.payload.len()),
         },
+        RecordKind::Forecast => {
+            let r = frame.read::<ForecastRecord>()?;
+            let (id, members) = (r.instrument.0, r.forecast.member_count);
+            format!("instrument {id} token {} members {members}", r.token_index)
+        }
         RecordKind::Limits => String::from_utf8_lossy(frame.payload).into_owned(),
         RecordKind::Request => format!("{:?}", frame.read::<SnapshotRequest>()?),
         RecordKind::Fate => format!("{:?}", frame.read::<FateRecord>()?),

@@ -97,6 +97,7 @@ impl Trading {
             instruments,
             depths,
             encoder,
+            outside_forecasts: false,
             epoch: 0,
             external_venue: false,
         };

@@ -98,6 +98,7 @@ fn sweep<V: Venue>(
         pump: Arc::new(PumpShared::default()),
         parents: Vec::new(),
         slots: Vec::new(),
+        forecaster: None,
         feed_latency_ns: 0,
         runtime: config.runtime.clone(),
         venue: config.venue.clone(),

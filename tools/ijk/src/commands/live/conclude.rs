@@ -122,7 +122,25 @@ fn more(header: &Header, outcome: &Outcome, tables: &report::Built) -> Value {
         "intent_wait_ns_max": outcome.done.outbox.wait_ns_max,
         "reconciled_ns": outcome.done.reconciled_ns,
         "unknown_orders": outcome.done.kernel.truth().unknown_count(),
+        "encoder": encoder_json(header, &outcome.done),
         "positions": positions_json(header, gate),
+    })
+}
+
+/// Where the encoder ran, and how long it took where that was outside the core.
+fn encoder_json(header: &Header, done: &SessionDone) -> Value {
+    let Some(place) = &done.place else {
+        let runs = header.weights.is_some();
+        return json!({ "place": if runs { "cpu" } else { "none" } });
+    };
+    let ns = |q: f64| place.step_ns.value_at_quantile(q);
+    json!({
+        "place": "cuda",
+        "left_after_tokens": place.left.as_ref().map(|l| l.0),
+        "left_why": place.left.as_ref().map(|l| &l.1),
+        "step_ns": {
+            "p50": ns(0.5), "p99": ns(0.99), "p999": ns(0.999), "max": place.step_ns.max(),
+        },
     })
 }
 

@@ -11,10 +11,12 @@ use crate::credentials::Credentials;
 use crate::exit::{self, Exit};
 use crate::header::{DataId, FORMAT, Header};
 use crate::live_feed::LiveFeed;
+use crate::place::{self, Choice};
 use crate::run_dir::{KILL_LATCH, RUNS, RunDir};
 use crate::state_dir::{STATE, StateDir};
 use crate::weights::WeightsId;
 use crate::{feeds, gateway, parents, recover, settings, slots, system, weights};
+use ijk_core::infer_config::WeightPacking;
 use ijk_core::{CarryItem, Config, EventSource, Instrument, SlotShape};
 use ijk_data::spec::FeedSpec;
 use ijk_engine::decision::recovery::nothing_to_carry;
@@ -22,7 +24,8 @@ use ijk_engine::runtime::hash::hash_file;
 use ijk_engine::runtime::socket::{LinkAddress, SocketOptions, SocketTransport};
 use ijk_ibkr::connection::GatewaySettings;
 use ijk_ibkr::orders::IbkrVenue;
-use ijk_infer::Encoder;
+use ijk_infer::Weights;
+use ijk_infer::cuda::{Native, Placed};
 use ijk_venue::SimExchange;
 use ijk_venue::link::{LinkSettings, LinkVenue};
 use std::path::{Path, PathBuf};
@@ -70,8 +73,8 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
             "an outside venue answers in its own time: give --speed 1 (or another number)",
         ));
     }
-    let encoder = weights::load(&args.weights, config.infer.packing)?;
-    if encoder.is_none() && args.parents.is_none() {
+    let ensemble = weights::load_weights(&args.weights)?;
+    if ensemble.is_none() && args.parents.is_none() {
         return Err(Exit::usage("--weights none trades nothing without --parents FILE.csv"));
     }
     let shared = gateway::settings(&config, &args.venue)?;
@@ -84,7 +87,8 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
         ),
         None => (Vec::new(), 0),
     };
-    let slots = slots::load(&args.slots, shapes(encoder.as_ref()), source.instruments())?;
+    let slots = slots::load(&args.slots, shapes(ensemble.as_ref()), source.instruments())?;
+    let device = place_outside(ensemble.as_ref(), args, &config, source.instruments().len())?;
     let mut account = match external {
         true => Some(Account::open(args.state.as_deref(), source.instruments())?),
         false => None,
@@ -95,7 +99,8 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
         format: FORMAT.to_string(),
         data: data_ids(&specs, &args.slots, seed)?,
         venue: args.venue.clone(),
-        weights: encoder.map(|(_, id)| id),
+        weights: ensemble.map(|(_, id)| id),
+        device: device.is_some(),
         instruments: source.instruments().to_vec(),
         by_order: (0..source.instruments().len())
             .map(|i| source.depth_kind(i) == ijk_core::DepthKind::L3)
@@ -109,14 +114,37 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     let broker = matches!(venue, VenueSpec::Broker).then(|| broker::start(&header, &shared));
     let broker = broker.transpose()?;
     let dir = RunDir::create(&root, args.force)?;
-    let plan = Plan { header: &header, parents, slots, carry, speed, account };
+    let plan = Plan { header: &header, parents, slots, device, carry, speed, account };
     let outcome = trade(plan, venue, broker, source, &dir, args)?;
     conclude::conclude(&header, &dir, outcome, args)
 }
 
 /// The slots of an ensemble; none without one.
-fn shapes(ensemble: Option<&(Encoder, WeightsId)>) -> &[SlotShape] {
-    ensemble.map_or(&[], |(encoder, _)| encoder.slots())
+fn shapes(ensemble: Option<&(Weights, WeightsId)>) -> &[SlotShape] {
+    ensemble.map_or(&[], |(weights, _)| &weights.spec.slots)
+}
+
+/// Puts the encoder on a device, where one was asked for and, with `auto`, is faster. `None`: the
+/// core runs it.
+fn place_outside(
+    ensemble: Option<&(Weights, WeightsId)>,
+    args: &LiveArgs,
+    config: &Config,
+    symbols: usize,
+) -> Result<Option<Placed<Native>>, Exit> {
+    if args.device == Choice::Cpu {
+        return Ok(None);
+    }
+    let Some((weights, _)) = ensemble else {
+        return Err(Exit::usage("--device places an encoder, and --weights none has none"));
+    };
+    if config.infer.packing != WeightPacking::Exact {
+        return Err(Exit::usage(
+            "infer.packing is of the processor alone: use \"exact\" with --device cuda or auto",
+        ));
+    }
+    let placed = place::placed(weights, symbols, args.device, config.infer.vram_budget_bytes)?;
+    Ok(placed.is_on_device().then_some(placed))
 }
 
 /// Opens the feeds, live ones too; where orders reach somebody outside the calendar bounds their

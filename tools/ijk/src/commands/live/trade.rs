@@ -16,6 +16,7 @@ use ijk_core::{
 };
 use ijk_engine::runtime::counters::Counters;
 use ijk_engine::runtime::desk::{DESK_SLOTS, Desk, DeskOrder};
+use ijk_engine::runtime::forecaster::{Forecaster, PlacedForecaster};
 use ijk_engine::runtime::journal_port::{
     self, JournalDone, JournalPort, JournalThread, PortOptions,
 };
@@ -23,6 +24,7 @@ use ijk_engine::runtime::outbox::Outbox;
 use ijk_engine::runtime::ports::DataClock;
 use ijk_engine::runtime::pump::{self, PumpOptions, PumpShared};
 use ijk_engine::runtime::session::{Driver, Session, SessionDone};
+use ijk_infer::cuda::{Native, Placed};
 use ijk_journal::Durability;
 use ijk_venue::Venue;
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub(super) struct Plan<'a> {
     pub(super) header: &'a Header,
     pub(super) parents: Vec<ParentCommand>,
     pub(super) slots: Vec<SlotUpdate>,
+    /// The encoder on a device; `None`: the core runs it.
+    pub(super) device: Option<Placed<Native>>,
     pub(super) carry: Vec<CarryItem>,
     pub(super) speed: f64,
     pub(super) account: Option<Account>,
@@ -90,6 +94,9 @@ impl Plan<'_> {
             pump: Arc::clone(&shared),
             parents: self.parents,
             slots: self.slots,
+            forecaster: self
+                .device
+                .map(|placed| Box::new(PlacedForecaster::new(placed, None)) as Box<dyn Forecaster>),
             feed_latency_ns: config.sim.feed_latency_us * 1_000,
             runtime: runtime.clone(),
             venue: config.venue.clone(),
