@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The encoder on this machine's CUDA device: same results as the processor, latency by batch size,
-# memory against the plan, PyTorch beside it, all against the floor of the memory's bandwidth.
+# memory against the plan, PyTorch, ONNX Runtime and TensorRT beside it, all against the floor of the
+# memory's bandwidth; then training on it against training on the processor.
 #
 #   scripts/gpu-check.sh [RECORD.json]
 #
@@ -24,3 +25,4 @@ if grep -q '"device": null' "$found/ours.json"; then
 fi
 commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 "$python" scripts/gpu_check.py "$found/ours.json" "$record" "$commit"
+cargo test --release --locked --quiet -p ijk-models --features cuda --test cuda -- --nocapture

@@ -3,29 +3,32 @@
     python3 scripts/gpu_check.py OURS.json RECORD.json COMMIT
 
 Measures, where PyTorch with CUDA is installed, the same encoder in fp16 with random weights as a
-window recomputed at every token: eager, CUDA graphs, compiled. The floor is bytes a step by the
-bandwidth of a copy on the device, measured here where PyTorch is, else not stated.
+window recomputed at every token: eager, CUDA graphs, compiled; and, where ONNX Runtime is installed
+with their providers, in ONNX Runtime on CUDA and TensorRT, input and output on the device. The
+floor is bytes a step by the bandwidth of a copy on the device, measured here where PyTorch is, else
+not stated.
 """
 
 import datetime
+import io
 import json
 import os
 import statistics
 import sys
+import time
 
 TOLERANCE = 2e-3  # kernel/infer/tests/emulation.rs
 TAKEN_MAX = 1.05  # of the plan
 WARM_UP, STEPS = 50, 1000
+RUNTIME_PROVIDERS = {
+    "CUDAExecutionProvider": "onnx_us",
+    "TensorrtExecutionProvider": "tensorrt_us",
+}
 
 
-def torch_rows(batches):
-    """Median microseconds of PyTorch's ways for each batch, and the copy bandwidth."""
-    try:
-        import torch
-    except ImportError:
-        return {}, None, "PyTorch is not installed"
-    if not torch.cuda.is_available():
-        return {}, None, "this PyTorch has no CUDA"
+def encoder():
+    """The encoder as a module of PyTorch: windows (n, 64, 12) to the last token's outputs."""
+    import torch
 
     class Block(torch.nn.Module):
         def __init__(self):
@@ -43,16 +46,71 @@ def torch_rows(batches):
             hidden = torch.nn.functional.gelu(self.ff1(self.norm2(x)), approximate="tanh")
             return x + self.ff2(hidden)
 
-    model = torch.nn.Sequential(
-        torch.nn.Linear(12, 64), *[Block() for _ in range(6)], torch.nn.LayerNorm(64)
+    class Encoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            blocks = [Block() for _ in range(6)]
+            self.body = torch.nn.Sequential(
+                torch.nn.Linear(12, 64), *blocks, torch.nn.LayerNorm(64)
+            )
+            self.head = torch.nn.Linear(64, 20)
+
+        def forward(self, x):
+            return self.head(self.body(x)[:, -1])
+
+    return Encoder().half().eval()
+
+
+def runtime_rows(batches, providers=RUNTIME_PROVIDERS, device="cuda", width=16):
+    """Median microseconds of ONNX Runtime for each batch by provider, and what was measured."""
+    try:
+        import numpy
+        import onnxruntime
+        import torch
+    except ImportError as error:
+        return {}, f"no ONNX Runtime ({error})"
+    there = [p for p in providers if p in onnxruntime.get_available_providers()]
+    if not there:
+        return {}, f"ONNX Runtime {onnxruntime.__version__} has none of {', '.join(providers)}"
+    kind = torch.half if width == 16 else torch.float
+    model, file = encoder().to(kind), io.BytesIO()
+    axes = {"x": {0: "n"}, "y": {0: "n"}}
+    torch.onnx.export(
+        model, torch.zeros(2, 64, 12, dtype=kind), file, input_names=["x"], output_names=["y"],
+        dynamic_axes=axes, opset_version=17, dynamo=False,
     )
-    head = torch.nn.Linear(64, 20)
+    rows = {}
+    for provider in there:
+        options = {"trt_fp16_enable": True} if provider.startswith("Tensorrt") else {}
+        session = onnxruntime.InferenceSession(
+            file.getvalue(), providers=[(provider, options)]
+        )
+        for batch in sorted(set(batches)):
+            x = numpy.random.default_rng(1).standard_normal((batch, 64, 12))
+            x = x.astype(f"float{width}")
+            binding = session.io_binding()
+            binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(x, device))
+            binding.bind_output("y", device)
+            times = []
+            for n in range(WARM_UP + STEPS):
+                start = time.perf_counter()
+                session.run_with_iobinding(binding)
+                binding.synchronize_outputs()
+                if n >= WARM_UP:
+                    times.append((time.perf_counter() - start) * 1e6)
+            rows.setdefault(batch, {})[providers[provider]] = statistics.median(times)
+    return rows, f"ONNX Runtime {onnxruntime.__version__} ({', '.join(there)})"
 
-    def forward(x):
-        return head(model(x)[:, -1])
 
-    model.cuda().half().eval()
-    head.cuda().half().eval()
+def torch_rows(batches):
+    """Median microseconds of PyTorch's ways for each batch, and the copy bandwidth."""
+    try:
+        import torch
+    except ImportError:
+        return {}, None, "PyTorch is not installed"
+    if not torch.cuda.is_available():
+        return {}, None, "this PyTorch has no CUDA"
+    forward = encoder().cuda()
 
     def timed(step):
         times = []
@@ -92,22 +150,30 @@ def torch_rows(batches):
 def main():
     ours = json.load(open(sys.argv[1]))
     rows = ours["results"]
-    torch_by_batch, bandwidth, note = torch_rows([r["members"] * r["symbols"] for r in rows])
+    batches = [r["members"] * r["symbols"] for r in rows]
+    torch_by_batch, bandwidth, torch_note = torch_rows(batches)
+    runtime_by_batch, runtime_note = runtime_rows(batches)
+    note = f"{torch_note}; {runtime_note}"
     faults = []
     print(f"{ours['device']} (compute capability {ours['architecture'] / 10}), {note}")
     print(
         f"{'members':>7} {'symbols':>7} {'p50 us':>8} {'p99':>8} {'p99.9':>8} {'CPU p50':>9} "
-        f"{'floor':>7} {'eager':>8} {'graphs':>8} {'compiled':>8} {'diff':>8} {'MB':>7} {'plan':>7}"
+        f"{'floor':>7} {'eager':>8} {'graphs':>8} {'compiled':>8} {'onnx':>8} {'trt':>8} "
+        f"{'diff':>8} {'MB':>7} {'plan':>7}"
     )
     for r in rows:
-        r.update(torch_by_batch.get(r["members"] * r["symbols"], {}))
+        for found in (torch_by_batch, runtime_by_batch):
+            r.update(found.get(r["members"] * r["symbols"], {}))
         r["floor_us"] = r["bytes_a_step"] / bandwidth * 1e6 if bandwidth else None
         used = r["before_bytes"] + r["taken_bytes"]
         shown = [
-            r.get(key) for key in ("floor_us", "eager_us", "graphs_us", "compiled_us")
+            r.get(key)
+            for key in (
+                "floor_us", "eager_us", "graphs_us", "compiled_us", "onnx_us", "tensorrt_us"
+            )
         ]
-        floor, *torch_ways = ["-" if v is None else f"{v:.1f}" for v in shown]
-        ways = " ".join(f"{v:>8}" for v in torch_ways)
+        floor, *others = ["-" if v is None else f"{v:.1f}" for v in shown]
+        ways = " ".join(f"{v:>8}" for v in others)
         print(
             f"{r['members']:>7} {r['symbols']:>7} {r['p50_ns'] / 1e3:>8.1f} "
             f"{r['p99_ns'] / 1e3:>8.1f} {r['p999_ns'] / 1e3:>8.1f} "

@@ -17,15 +17,16 @@ use crate::state_dir::{STATE, StateDir};
 use crate::weights::WeightsId;
 use crate::{feeds, gateway, parents, recover, settings, slots, system, weights};
 use ijk_core::infer_config::WeightPacking;
+use ijk_core::record::ParentCommand;
 use ijk_core::{CarryItem, Config, EventSource, Instrument, SlotShape};
 use ijk_data::spec::FeedSpec;
 use ijk_engine::decision::recovery::nothing_to_carry;
+use ijk_engine::runtime::forecaster::{Forecaster, PlacedForecaster};
 use ijk_engine::runtime::hash::hash_file;
 use ijk_engine::runtime::socket::{LinkAddress, SocketOptions, SocketTransport};
 use ijk_ibkr::connection::GatewaySettings;
 use ijk_ibkr::orders::IbkrVenue;
 use ijk_infer::Weights;
-use ijk_infer::cuda::{Native, Placed};
 use ijk_venue::SimExchange;
 use ijk_venue::link::{LinkSettings, LinkVenue};
 use std::path::{Path, PathBuf};
@@ -80,15 +81,9 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     let shared = gateway::settings(&config, &args.venue)?;
     let mut source = open_source(&specs, &config, &args.venue, &shared, speed)?;
     calibration.map_or(Ok(()), |c| c.check(external, &mut source))?;
-    let (mut parents, parents_id) = match &args.parents {
-        Some(path) => (
-            parents::load(path, source.instruments(), &config.execution)?,
-            parents::fingerprint(path)?,
-        ),
-        None => (Vec::new(), 0),
-    };
+    let (mut parents, parents_id) = load_parents(args, source.instruments(), &config)?;
     let slots = slots::load(&args.slots, shapes(ensemble.as_ref()), source.instruments())?;
-    let device = place_outside(ensemble.as_ref(), args, &config, source.instruments().len())?;
+    let forecaster = place_outside(ensemble.as_ref(), args, &config, source.instruments().len())?;
     let mut account = match external {
         true => Some(Account::open(args.state.as_deref(), source.instruments())?),
         false => None,
@@ -100,7 +95,7 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
         data: data_ids(&specs, &args.slots, seed)?,
         venue: args.venue.clone(),
         weights: ensemble.map(|(_, id)| id),
-        device: device.is_some(),
+        device: forecaster.is_some(),
         instruments: source.instruments().to_vec(),
         by_order: (0..source.instruments().len())
             .map(|i| source.depth_kind(i) == ijk_core::DepthKind::L3)
@@ -114,9 +109,19 @@ pub fn run(args: &LiveArgs) -> Result<(), Exit> {
     let broker = matches!(venue, VenueSpec::Broker).then(|| broker::start(&header, &shared));
     let broker = broker.transpose()?;
     let dir = RunDir::create(&root, args.force)?;
-    let plan = Plan { header: &header, parents, slots, device, carry, speed, account };
+    let plan = Plan { header: &header, parents, slots, forecaster, carry, speed, account };
     let outcome = trade(plan, venue, broker, source, &dir, args)?;
     conclude::conclude(&header, &dir, outcome, args)
+}
+
+/// Reads the parents file, if there is one, and its fingerprint.
+fn load_parents(
+    args: &LiveArgs,
+    instruments: &[Instrument],
+    config: &Config,
+) -> Result<(Vec<ParentCommand>, u64), Exit> {
+    let Some(path) = &args.parents else { return Ok((Vec::new(), 0)) };
+    Ok((parents::load(path, instruments, &config.execution)?, parents::fingerprint(path)?))
 }
 
 /// The slots of an ensemble; none without one.
@@ -131,7 +136,7 @@ fn place_outside(
     args: &LiveArgs,
     config: &Config,
     symbols: usize,
-) -> Result<Option<Placed<Native>>, Exit> {
+) -> Result<Option<Box<dyn Forecaster>>, Exit> {
     if args.device == Choice::Cpu {
         return Ok(None);
     }
@@ -144,7 +149,8 @@ fn place_outside(
         ));
     }
     let placed = place::placed(weights, symbols, args.device, config.infer.vram_budget_bytes)?;
-    Ok(placed.is_on_device().then_some(placed))
+    let is_there = placed.is_on_device();
+    Ok(is_there.then(|| Box::new(PlacedForecaster::new(placed, None)) as Box<dyn Forecaster>))
 }
 
 /// Opens the feeds, live ones too; where orders reach somebody outside the calendar bounds their

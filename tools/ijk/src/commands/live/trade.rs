@@ -16,7 +16,7 @@ use ijk_core::{
 };
 use ijk_engine::runtime::counters::Counters;
 use ijk_engine::runtime::desk::{DESK_SLOTS, Desk, DeskOrder};
-use ijk_engine::runtime::forecaster::{Forecaster, PlacedForecaster};
+use ijk_engine::runtime::forecaster::Forecaster;
 use ijk_engine::runtime::journal_port::{
     self, JournalDone, JournalPort, JournalThread, PortOptions,
 };
@@ -24,7 +24,6 @@ use ijk_engine::runtime::outbox::Outbox;
 use ijk_engine::runtime::ports::DataClock;
 use ijk_engine::runtime::pump::{self, PumpOptions, PumpShared};
 use ijk_engine::runtime::session::{Driver, Session, SessionDone};
-use ijk_infer::cuda::{Native, Placed};
 use ijk_journal::Durability;
 use ijk_venue::Venue;
 use std::sync::Arc;
@@ -52,7 +51,7 @@ pub(super) struct Plan<'a> {
     pub(super) parents: Vec<ParentCommand>,
     pub(super) slots: Vec<SlotUpdate>,
     /// The encoder on a device; `None`: the core runs it.
-    pub(super) device: Option<Placed<Native>>,
+    pub(super) forecaster: Option<Box<dyn Forecaster>>,
     pub(super) carry: Vec<CarryItem>,
     pub(super) speed: f64,
     pub(super) account: Option<Account>,
@@ -69,8 +68,8 @@ impl Plan<'_> {
     ) -> Result<Outcome, Exit> {
         let config = &self.header.config;
         let runtime = &config.runtime;
-        let counters = Counters::create(&dir.counters()).map(Arc::new);
-        let counters = counters.map_err(|e| Exit::output(&dir.counters(), e))?;
+        let counters = Counters::create(&dir.counters());
+        let counters = Arc::new(counters.map_err(|e| Exit::output(&dir.counters(), e))?);
         let (port, journal) = start_journal(self.header, dir, venue.outlives_process())?;
         let (producer, consumer) = rtrb::RingBuffer::new(runtime.feed_ring_slots.max(2));
         let (alarms, heard) = rtrb::RingBuffer::new(ALARM_SLOTS);
@@ -94,9 +93,7 @@ impl Plan<'_> {
             pump: Arc::clone(&shared),
             parents: self.parents,
             slots: self.slots,
-            forecaster: self
-                .device
-                .map(|placed| Box::new(PlacedForecaster::new(placed, None)) as Box<dyn Forecaster>),
+            forecaster: self.forecaster,
             feed_latency_ns: config.sim.feed_latency_us * 1_000,
             runtime: runtime.clone(),
             venue: config.venue.clone(),
@@ -104,14 +101,12 @@ impl Plan<'_> {
         stop_on_signal(&shared);
         let options = pump_options(runtime, self.speed, args);
         let (cpu_before, began) = (system::cpu_seconds(), Instant::now());
-        let pump_shared = Arc::clone(&shared);
         let mut driver = Driver::new(session);
         let external = self.account.is_some();
-        if let Some(account) = self.account {
-            take_over(&mut driver, account, dir)?;
-        }
+        self.account.map_or(Ok(()), |account| take_over(&mut driver, account, dir))?;
         dir.mark_latest();
-        let feed = spawn("ijk-feed", move || pump::run(source, producer, &options, &pump_shared))?;
+        let told = Arc::clone(&shared);
+        let feed = spawn("ijk-feed", move || pump::run(source, producer, &options, &told))?;
         let kernel = spawn("ijk-kernel", move || driver.run())?;
         let clock = external.then(|| watch_clock(self.header, &to_kernel)).transpose()?;
         watch(&shared, &kernel, heard, instruments, args.json, &mut || {
