@@ -75,6 +75,9 @@ impl SimExchange {
                 }
             }
         }
+        if !self.may_move_queues(ev) {
+            return;
+        }
         let mut ahead: Option<(Px, QueuePosition)> = None;
         for index in self.own.range(ev.instrument, ev.side) {
             let book = &self.listings[ev.instrument.index()].book;
@@ -89,6 +92,17 @@ impl SimExchange {
             }
             ahead = Some((order.px, order.queue));
         }
+    }
+
+    /// Whether a record of our side of the book can change what stands before an order of ours. On
+    /// level data a change of one level says nothing of orders at other prices.
+    fn may_move_queues(&self, ev: &MarketEvent) -> bool {
+        use EventKind as K;
+        let Some(span) = self.own.span(ev.instrument, ev.side) else { return false };
+        let of_one_level =
+            matches!(ev.kind, K::LevelSet | K::Reduce | K::Delete | K::ExecVisible | K::Modify);
+        let by_level = depth_of(&self.listings[ev.instrument.index()].book) == DepthKind::L2;
+        !(of_one_level && by_level) || (span.low <= ev.px && ev.px <= span.high)
     }
 
     /// Hands a historical trade of `traded` on to our orders of `side`, in price-time priority.
@@ -138,13 +152,19 @@ impl SimExchange {
     }
 
     fn fill_crossed_side(&mut self, instrument: InstrumentId, side: Side) {
-        let mut range = self.own.range(instrument, side);
-        let best = self.listings[instrument.index()].book.best(side.opposite());
+        let Some(span) = self.own.span(instrument, side) else { return };
+        let Some(best) = self.listings[instrument.index()].book.best(side.opposite()) else {
+            return;
+        };
         let crossed = |own: Px, level: Px| !side.better(level, own);
-        let (false, Some(best)) = (range.is_empty(), best) else { return };
-        if !crossed(self.own.get(range.start).px, best.px) {
+        let foremost = match side {
+            Side::Bid => span.high,
+            Side::Ask => span.low,
+        };
+        if !crossed(foremost, best.px) {
             return;
         }
+        let mut range = self.own.range(instrument, side);
         let mut levels = std::mem::take(&mut self.levels);
         let n = self.listings[instrument.index()].book.levels(side.opposite(), &mut levels);
         while range.start < range.end {

@@ -2,7 +2,7 @@
 
 use crate::fees::OrderFees;
 use crate::queue::QueuePosition;
-use ijk_core::limits::OPEN_ORDER_COUNT_MAX;
+use ijk_core::limits::{INSTRUMENT_COUNT_MAX, OPEN_ORDER_COUNT_MAX};
 use ijk_core::{ClientOrderId, InstrumentId, Px, Side, TimeInForce, VenueOrderId};
 use std::ops::Range;
 
@@ -30,15 +30,28 @@ impl OwnOrder {
     }
 }
 
+/// The prices between which our orders of one side of one instrument stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub low: Px,
+    pub high: Px,
+}
+
 /// Sorted by instrument, side, price priority; equal ones in order of arrival.
 #[derive(Debug)]
 pub(crate) struct OwnOrders {
     orders: Vec<OwnOrder>,
+    /// By instrument and side: nearly every market record is far from them all, and this says so
+    /// without a look at the orders.
+    spans: Vec<[Option<Span>; 2]>,
 }
 
 impl OwnOrders {
     pub(crate) fn new() -> OwnOrders {
-        OwnOrders { orders: Vec::with_capacity(OPEN_ORDER_COUNT_MAX) }
+        OwnOrders {
+            orders: Vec::with_capacity(OPEN_ORDER_COUNT_MAX),
+            spans: vec![[None; 2]; INSTRUMENT_COUNT_MAX],
+        }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -58,6 +71,22 @@ impl OwnOrders {
         let key = order.key();
         let at = self.orders.partition_point(|o| o.key() <= key);
         self.orders.insert(at, order);
+        self.measure(order.instrument, order.side);
+    }
+
+    fn measure(&mut self, instrument: InstrumentId, side: Side) {
+        let range = self.range(instrument, side);
+        let of = |o: Option<&OwnOrder>| o.map(|o| o.px);
+        let ends = (of(self.orders[range.clone()].first()), of(self.orders[range].last()));
+        self.spans[instrument.index()][side as usize] = match ends {
+            (Some(a), Some(b)) => Some(Span { low: a.min(b), high: a.max(b) }),
+            _ => None,
+        };
+    }
+
+    /// Where our orders of a side stand; `None` where there are none.
+    pub(crate) fn span(&self, instrument: InstrumentId, side: Side) -> Option<Span> {
+        self.spans[instrument.index()][side as usize]
     }
 
     pub(crate) fn find(&self, id: ClientOrderId) -> Option<usize> {
@@ -82,6 +111,8 @@ impl OwnOrders {
     }
 
     pub(crate) fn remove(&mut self, index: usize) -> OwnOrder {
-        self.orders.remove(index)
+        let order = self.orders.remove(index);
+        self.measure(order.instrument, order.side);
+        order
     }
 }
