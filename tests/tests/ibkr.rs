@@ -118,7 +118,12 @@ fn until(what: &str, folder: &Path, done: impl Fn() -> bool) -> Duration {
     let began = Instant::now();
     while !done() {
         let log = || std::fs::read_to_string(folder.join("live.log")).unwrap_or_default();
-        assert!(began.elapsed() < Duration::from_secs(60), "{what}; the log: {}", log());
+        let stat = || {
+            let said = run(folder, &["stat", "runs/1"]).stdout;
+            String::from_utf8_lossy(&said).into_owned()
+        };
+        let late = began.elapsed() > Duration::from_secs(60);
+        assert!(!late, "{what}; the log: {}; the counters: {}", log(), stat());
         std::thread::sleep(Duration::from_millis(2));
     }
     began.elapsed()
