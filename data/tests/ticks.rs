@@ -10,6 +10,11 @@ use ijk_data::whole::OutputError;
 use proptest::prelude::*;
 use std::path::Path;
 
+#[path = "ticks/damage.rs"]
+mod damage;
+#[path = "ticks/foreign.rs"]
+mod foreign;
+
 const KINDS: [EventKind; 15] = [
     EventKind::Clear,
     EventKind::Add,
@@ -201,28 +206,4 @@ fn drain(path: &Path) -> Result<u64, ijk_core::FeedError> {
         records += 1;
     }
     Ok(records)
-}
-
-#[test]
-fn truncated_and_damaged_files_give_errors_or_valid_records_never_a_panic() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("x.parquet");
-    let config = SynthConfig { minutes: 1, ..SynthConfig::default() };
-    write_source(&mut SynthSource::new(&config).expect("valid"), &path, false, |_| ())
-        .expect("written");
-    let whole = std::fs::read(&path).expect("a file");
-    for cut in (0..whole.len()).step_by(whole.len() / 60) {
-        std::fs::write(&path, &whole[..cut]).expect("written");
-        assert_eq!(drain(&path).unwrap_err().kind, FeedErrorKind::Truncated, "cut at {cut}");
-    }
-    std::panic::set_hook(Box::new(|_| ()));
-    let mut refused = 0;
-    for at in (0..whole.len()).step_by(whole.len() / 400) {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x55;
-        std::fs::write(&path, &bytes).expect("written");
-        refused += u32::from(drain(&path).is_err());
-    }
-    let _ = std::panic::take_hook();
-    assert!(refused > 100, "{refused} of 400 flipped bytes were noticed");
 }
