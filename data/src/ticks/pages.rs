@@ -274,7 +274,8 @@ mod tests {
         /// No bytes lead further than to an error.
         #[test]
         fn any_bytes_are_read_or_refused(
-            bytes in page(), count in 1..600usize, table in prop::collection::vec(any::<i64>(), 0..40),
+            bytes in page(), count in 1..600usize,
+            table in prop::collection::vec(any::<i64>(), 0..40),
             sizes in prop::collection::vec(1..200usize, 1..5),
         ) {
             if let Ok(mut steps) = Steps::new(&bytes, count) {
@@ -304,7 +305,8 @@ mod tests {
                     wanted.extend(vec![100 + value as i64; count]);
                 } else {
                     number((count as u64) << 1 | 1, &mut bytes);
-                    let values: Vec<u64> = (0..8 * count as u64).map(|i| (i * 7 + value) % 16).collect();
+                    let end = 8 * count as u64;
+                    let values: Vec<u64> = (0..end).map(|i| (i * 7 + value) % 16).collect();
                     bytes.extend(values.chunks(2).map(|pair| (pair[0] | pair[1] << 4) as u8));
                     wanted.extend(values.iter().map(|value| 100 + *value as i64));
                 }

@@ -153,7 +153,8 @@ proptest! {
         mut events in prop::collection::vec(any_event(), 0..300), repeat in 1..6usize,
     ) {
         events.sort_by_key(|event| event.ts_receive);
-        let events: Vec<_> = events.into_iter().flat_map(|e| std::iter::repeat_n(e, repeat)).collect();
+        let repeated = events.into_iter().flat_map(|e| std::iter::repeat_n(e, repeat));
+        let events: Vec<_> = repeated.collect();
         come_back(&events);
     }
 }
