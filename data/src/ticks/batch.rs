@@ -1,10 +1,15 @@
-//! A batch of records: from columns, every value checked, to events.
+//! A batch of records: columns, every value checked, out of which events are made.
 
+use super::group::Columns;
 use super::*;
 use ijk_core::{ExchTs, InstrumentId, Px, Qty, RowFlags};
+use parquet::errors::ParquetError;
 
-/// Records decoded at a time: columns and events of a batch stay in the second-level cache.
-pub(super) const BATCH_ROW_COUNT: usize = 1 << 11;
+/// Records decoded at a time: the columns of a batch stay in the second-level cache.
+pub(super) const BATCH_ROW_COUNT: usize = 1 << 10;
+/// Values from column to column. Were it a power of two, one record's eleven values would compete
+/// for the eight places of one set of the first-level cache.
+const STRIDE: usize = BATCH_ROW_COUNT + 24;
 
 /// A value that breaks a law of the record.
 pub(super) struct BadValue {
@@ -12,51 +17,92 @@ pub(super) struct BadValue {
     pub(super) detail: String,
 }
 
-/// Columns of a batch, all of one length, and the events they make.
-#[derive(Default)]
+/// Events made at a time: few enough to stay in the first-level cache, and enough for their bytes
+/// to have arrived there before they are copied.
+pub(super) const MADE_COUNT: usize = 64;
+
+/// Columns of a batch.
 pub(super) struct Batch {
-    pub(super) longs: [Vec<i64>; LONG_NAMES.len()],
-    pub(super) shorts: [Vec<i32>; SHORT_NAMES.len()],
-    pub(super) events: Vec<MarketEvent>,
+    longs: Box<[[i64; STRIDE]; LONG_NAMES.len()]>,
+    shorts: Box<[[i32; STRIDE]; SHORT_NAMES.len()]>,
+    len: usize,
 }
 
 impl Batch {
-    /// Makes the events up to the first value that breaks a law, which is returned. No record may
-    /// be received before `last`.
-    pub(super) fn assemble(&mut self, instruments: usize, last: RecvTs) -> Option<BadValue> {
-        self.events.clear();
+    pub(super) fn new() -> Batch {
+        Batch {
+            longs: Box::new([[0; STRIDE]; LONG_NAMES.len()]),
+            shorts: Box::new([[0; STRIDE]; SHORT_NAMES.len()]),
+            len: 0,
+        }
+    }
+
+    /// Decodes the next records, at most a batch of them. `field` says on the way which column is
+    /// being read.
+    pub(super) fn read(
+        &mut self,
+        columns: &mut Columns,
+        field: &mut &'static str,
+    ) -> Result<(), ParquetError> {
+        let wanted = columns.left.min(BATCH_ROW_COUNT);
+        columns.left -= wanted;
+        self.len = 0;
+        let longs = columns.longs.iter_mut().zip(self.longs.iter_mut());
+        for ((reader, values), name) in longs.zip(LONG_NAMES) {
+            *field = name;
+            reader.read(&mut values[..wanted])?;
+        }
+        let shorts = columns.shorts.iter_mut().zip(self.shorts.iter_mut());
+        for ((reader, values), name) in shorts.zip(SHORT_NAMES) {
+            *field = name;
+            reader.read(&mut values[..wanted])?;
+        }
+        self.len = wanted;
+        Ok(())
+    }
+
+    /// Returns the number of records before the first value that breaks a law, and that value. No
+    /// record may be received before `last`.
+    pub(super) fn check(&self, instruments: usize, last: RecvTs) -> (usize, Option<BadValue>) {
         if self.is_sound(instruments, last) {
-            let row_count = self.longs[0].len();
-            let (longs, shorts) = (&self.longs, &self.shorts);
-            let [t0, t1, row, id, px, qty, sequence] = longs.each_ref().map(|c| &c[..row_count]);
-            let [instrument, flags, kind, side] = shorts.each_ref().map(|c| &c[..row_count]);
-            self.events.extend((0..row_count).map(|i| MarketEvent {
-                ts_exchange: ExchTs(t0[i] as u64),
-                ts_receive: RecvTs(t1[i] as u64),
-                row: row[i] as u64,
-                order_id: id[i] as u64,
-                px: Px(px[i]),
-                qty: Qty(qty[i]),
-                sequence: sequence[i] as u64,
-                instrument: InstrumentId(instrument[i] as u16),
-                flags: RowFlags(flags[i] as u16),
-                kind: KINDS[kind[i] as usize],
-                side: SIDES[side[i] as usize],
-                reserved: 0,
-            }));
-            return None;
+            return (self.len, None);
         }
         let mut last = last;
-        for at in 0..self.longs[0].len() {
-            match self.event(at, instruments, last) {
-                Ok(event) => {
-                    last = event.ts_receive;
-                    self.events.push(event);
-                }
-                Err(bad) => return Some(bad),
+        for at in 0..self.len {
+            match self.checked(at, instruments, last) {
+                Ok(event) => last = event.ts_receive,
+                Err(bad) => return (at, Some(bad)),
             }
         }
-        None
+        (self.len, None)
+    }
+
+    /// Makes the events from record `start` to before `end`, which [`Batch::check`] has found
+    /// sound.
+    pub(super) fn make(&self, start: usize, end: usize, events: &mut Vec<MarketEvent>) {
+        events.clear();
+        events.extend((start..end).map(|at| self.event(at)));
+    }
+
+    /// Returns one event, sound if [`Batch::check`] says so.
+    #[inline(always)]
+    fn event(&self, at: usize) -> MarketEvent {
+        let long = |column: usize| self.longs[column][at];
+        let short = |column: usize| self.shorts[column][at];
+        MarketEvent {
+            ts_exchange: ExchTs(long(0) as u64),
+            ts_receive: RecvTs(long(1) as u64),
+            row: long(2) as u64,
+            order_id: long(3) as u64,
+            px: Px(long(4)),
+            qty: Qty(long(5)),
+            sequence: long(6) as u64,
+            instrument: InstrumentId(short(0) as u16),
+            flags: RowFlags(short(1) as u16),
+            kind: kind(short(2)).unwrap_or(EventKind::Status),
+            side: if short(3) == 0 { Side::Bid } else { Side::Ask },
+            reserved: 0,
+        }
     }
 
     /// Returns whether every value of every column keeps the laws: whole columns at a time, for
@@ -66,50 +112,43 @@ impl Batch {
         let below = |column: &[i32], end: u32| {
             column.iter().fold(true, |sound, &value| sound & ((value as u32) < end))
         };
-        let [_, received, _, _, _, qty, _] = &self.longs;
-        let [instrument, flags, kind, side] = &self.shorts;
+        let [_, received, _, _, _, qty, _] = self.longs.each_ref().map(|c| &c[..self.len]);
+        let [instrument, flags, kind, side] = self.shorts.each_ref().map(|c| &c[..self.len]);
         let instruments = u32::try_from(instruments).unwrap_or(u32::MAX);
         let rises = received.windows(2).fold(true, |sound, pair| {
             sound & (pair[0] as u64 <= pair[1] as u64) // by their bits, as they are stored
         });
         below(instrument, instruments.min(1 << 16))
             && below(flags, 1 << 16)
-            && below(kind, KINDS.len() as u32)
-            && below(side, SIDES.len() as u32)
+            && below(kind, KIND_COUNT)
+            && below(side, SIDE_COUNT)
             && qty.iter().fold(true, |sound, &qty| sound & (qty >= 0))
             && received.first().is_none_or(|&first| first as u64 >= last.0)
             && rises
     }
 
-    /// Returns one event, or what is wrong with it.
-    fn event(&self, at: usize, instruments: usize, last: RecvTs) -> Result<MarketEvent, BadValue> {
-        let long = |column: usize| self.longs[column][at];
-        let short = |column: usize| self.shorts[column][at];
-        let bad = |field: &'static str, detail: String| BadValue { field, detail };
-        let u16_of = |column: usize| {
-            let found = short(column);
-            let detail = || format!("expected 0 to 65535, found {found}");
-            u16::try_from(found).map_err(|_| bad(SHORT_NAMES[column], detail()))
-        };
-        let kind = usize::try_from(short(2)).ok().and_then(|n| KINDS.get(n)).copied();
-        let side = usize::try_from(short(3)).ok().and_then(|n| SIDES.get(n)).copied();
-        let event = MarketEvent {
-            ts_exchange: ExchTs(long(0) as u64),
-            ts_receive: RecvTs(long(1) as u64),
-            row: long(2) as u64,
-            order_id: long(3) as u64,
-            px: Px(long(4)),
-            qty: Qty(long(5)),
-            sequence: long(6) as u64,
-            instrument: InstrumentId(u16_of(0)?),
-            flags: RowFlags(u16_of(1)?),
-            kind: kind
-                .ok_or_else(|| bad("kind", format!("expected 0 to 14, found {}", short(2))))?,
-            side: side
-                .ok_or_else(|| bad("side", format!("expected 0 or 1, found {}", short(3))))?,
-            reserved: 0,
-        };
-        check(&event, instruments, last).map_err(|(field, detail)| bad(field, detail))?;
+    /// Returns one event with every value checked, or what is wrong with it.
+    fn checked(
+        &self,
+        at: usize,
+        instruments: usize,
+        last: RecvTs,
+    ) -> Result<MarketEvent, BadValue> {
+        let bad = |field: &'static str, detail: String| Err(BadValue { field, detail });
+        let [instrument, flags, number, side] = self.shorts.each_ref().map(|column| column[at]);
+        for (field, found) in [("instrument", instrument), ("flags", flags)] {
+            if u16::try_from(found).is_err() {
+                return bad(field, format!("expected 0 to 65535, found {found}"));
+            }
+        }
+        if kind(number).is_none() {
+            return bad("kind", format!("expected 0 to 14, found {number}"));
+        }
+        if !(0..=1).contains(&side) {
+            return bad("side", format!("expected 0 or 1, found {side}"));
+        }
+        let event = self.event(at);
+        check(&event, instruments, last).map_err(|(field, detail)| BadValue { field, detail })?;
         Ok(event)
     }
 }
@@ -128,7 +167,12 @@ mod tests {
             odd in 0..7usize,
             first in 0..4u64,
         ) {
-            let mut batch = Batch::default();
+            let mut batch = Batch::new();
+            let long_columns = |batch: &mut Batch, values: [i64; 7]| {
+                for (column, value) in batch.longs.iter_mut().zip(values) {
+                    column[batch.len] = value;
+                }
+            };
             let mut received = 2;
             for (step, qty, instrument, flags, kind, side) in rows {
                 // All but one column within its laws.
@@ -136,9 +180,7 @@ mod tests {
                     |column: usize, good: i32, any: i32| if odd == column { any } else { good };
                 received += if odd == 0 { step - 1 } else { step };
                 let qty = if odd == 1 { qty } else { qty.max(0) };
-                for (column, value) in batch.longs.iter_mut().zip([1, received, 3, 4, 5, qty, 7]) {
-                    column.push(value);
-                }
+                long_columns(&mut batch, [1, received, 3, 4, 5, qty, 7]);
                 let shorts = [
                     keep(2, instrument.min(1), instrument),
                     keep(3, flags.clamp(0, 65_535), flags),
@@ -146,20 +188,23 @@ mod tests {
                     keep(5, side.clamp(0, 1), side),
                 ];
                 for (column, value) in batch.shorts.iter_mut().zip(shorts) {
-                    column.push(value);
+                    column[batch.len] = value;
                 }
+                batch.len += 1;
             }
             let mut last = RecvTs(first);
             let mut good = Vec::new();
-            for at in 0..batch.longs[0].len() {
-                let Ok(event) = batch.event(at, 2, last) else { break };
+            for at in 0..batch.len {
+                let Ok(event) = batch.checked(at, 2, last) else { break };
                 last = event.ts_receive;
                 good.push(event);
             }
-            let sound = good.len() == batch.longs[0].len();
+            let sound = good.len() == batch.len;
             prop_assert_eq!(batch.is_sound(2, RecvTs(first)), sound);
-            prop_assert_eq!(batch.assemble(2, RecvTs(first)).is_none(), sound);
-            prop_assert_eq!(&batch.events, &good);
+            let (found, bad) = batch.check(2, RecvTs(first));
+            prop_assert_eq!((found, bad.is_none()), (good.len(), sound));
+            let events: Vec<_> = (0..found).map(|at| batch.event(at)).collect();
+            prop_assert_eq!(&events, &good);
         }
     }
 }

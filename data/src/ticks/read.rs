@@ -1,33 +1,30 @@
 //! Reading: batch by batch, every value checked.
 
-use super::batch::{BATCH_ROW_COUNT, BadValue, Batch};
+use super::batch::{BadValue, Batch, MADE_COUNT};
+use super::group::Columns;
+use super::sums::Sums;
 use super::write::depth_name;
 use super::*;
 use ijk_core::limits::INSTRUMENT_COUNT_MAX;
 use ijk_core::{DepthKind, EventSource, FeedError, FeedErrorKind, Instrument, RepairCounts};
 use parquet::basic::Type as Physical;
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Longest detail of an error, characters.
 const DETAIL_CHARS_MAX: usize = 500;
-/// The columns of the row group being read.
-struct Columns {
-    longs: Vec<ColumnReaderImpl<Int64Type>>,
-    shorts: Vec<ColumnReaderImpl<Int32Type>>,
-    left: usize,
-}
 
-/// Reads one tick file in bounded memory: the open pages of eleven columns and one batch.
+/// Reads one tick file in bounded memory: the bytes of one row group and one batch of its records.
 pub struct TickReader {
-    file: SerializedFileReader<File>,
+    file: Arc<File>,
+    metadata: ParquetMetaData,
+    /// One a row group, where the writer left them.
+    sums: Option<Vec<Sums>>,
     name: String,
     instruments: Vec<Instrument>,
     depths: Vec<DepthKind>,
@@ -36,10 +33,17 @@ pub struct TickReader {
     group: usize,
     columns: Option<Columns>,
     batch: Batch,
-    at: usize,
-    /// What stands after the last event of the batch.
+    /// End of the batch's sound records, and what stands there.
+    sound: usize,
     bad: Option<BadValue>,
-    record: u64,
+    /// Records of the batch that are events by now.
+    made: usize,
+    /// The last of these, and how many of them have been given.
+    events: Vec<MarketEvent>,
+    given: usize,
+    /// Records of earlier batches.
+    before: u64,
+    /// When the last event was received.
     last: RecvTs,
 }
 
@@ -54,29 +58,37 @@ impl TickReader {
         let fail = |kind, detail: String| error(&name, kind, 0, "", detail);
         let file = File::open(path)
             .map_err(|e| fail(FeedErrorKind::Io, format!("cannot be opened: {e}")))?;
-        let file = guarded(|| SerializedFileReader::new(file)).map_err(|e| {
+        let parsed = guarded(|| ParquetMetaDataReader::new().parse_and_finish(&file));
+        let metadata = parsed.map_err(|e| {
             let detail = format!("expected a complete Parquet file: {e}");
             fail(FeedErrorKind::Truncated, detail)
         })?;
-        check_schema(file.metadata()).map_err(|detail| fail(FeedErrorKind::Format, detail))?;
-        let pairs = file.metadata().file_metadata().key_value_metadata();
+        check_schema(&metadata).map_err(|detail| fail(FeedErrorKind::Format, detail))?;
+        let pairs = metadata.file_metadata().key_value_metadata();
         let tables = tables(pairs.map_or(&[], Vec::as_slice));
-        let (instruments, depths, repairs) =
-            tables.map_err(|(key, detail)| error(&name, FeedErrorKind::Format, 0, key, detail))?;
-        let rows = file.metadata().row_groups().iter().map(|group| group.num_rows());
+        let format = |(key, detail)| error(&name, FeedErrorKind::Format, 0, key, detail);
+        let (instruments, depths, repairs) = tables.map_err(format)?;
+        let groups = metadata.num_row_groups();
+        let sums = sums(pairs.map_or(&[], Vec::as_slice), groups).map_err(format)?;
+        let rows = metadata.row_groups().iter().map(|group| group.num_rows());
         let total = rows.map(|n| u64::try_from(n).unwrap_or(0)).fold(0, u64::saturating_add);
         Ok(TickReader {
-            file,
+            file: Arc::new(file),
+            metadata,
+            sums,
             instruments,
             depths,
             repairs,
             total,
             group: 0,
             columns: None,
-            batch: Batch::default(),
-            at: 0,
+            batch: Batch::new(),
+            sound: 0,
             bad: None,
-            record: 0,
+            made: 0,
+            events: Vec::with_capacity(MADE_COUNT),
+            given: 0,
+            before: 0,
             last: RecvTs(0),
             name,
         })
@@ -90,42 +102,61 @@ impl TickReader {
     /// Decodes the next batch; false at the end.
     fn fill(&mut self) -> Result<bool, FeedError> {
         while self.columns.as_ref().is_none_or(|columns| columns.left == 0) {
-            if self.group == self.file.metadata().num_row_groups() {
+            if self.group == self.metadata.num_row_groups() {
                 return Ok(false);
             }
-            let (file, group) = (&self.file, self.group);
-            let opened = guarded(|| open_group(file, group));
-            self.columns = Some(opened.map_err(|e| self.damaged(&e))?);
+            let group = self.metadata.row_group(self.group);
+            let before = self.columns.take();
+            let sums = self.sums.as_ref().and_then(|sums| sums.get(self.group));
+            let mut field = "";
+            let opened = guarded(|| Columns::open(&self.file, group, before, sums, &mut field));
+            self.columns = Some(opened.map_err(|e| self.damaged(field, &e))?);
             self.group += 1;
         }
         let Some(columns) = self.columns.as_mut() else { return Ok(false) };
-        let wanted = columns.left.min(BATCH_ROW_COUNT);
-        let (longs, shorts) = (&mut self.batch.longs, &mut self.batch.shorts);
-        let read = guarded(|| {
-            for (reader, values) in columns.longs.iter_mut().zip(longs.iter_mut()) {
-                read_column(reader, values, wanted)?;
-            }
-            for (reader, values) in columns.shorts.iter_mut().zip(shorts.iter_mut()) {
-                read_column(reader, values, wanted)?;
-            }
-            Ok(())
-        });
-        columns.left -= wanted;
-        read.map_err(|e| self.damaged(&e))?;
-        self.at = 0;
-        self.bad = self.batch.assemble(self.instruments.len(), self.last);
+        let mut field = "";
+        let read = guarded(|| self.batch.read(columns, &mut field));
+        read.map_err(|e| self.damaged(field, &e))?;
+        self.before += self.made as u64;
+        self.made = 0;
+        (self.sound, self.bad) = self.batch.check(self.instruments.len(), self.last);
         Ok(true)
+    }
+
+    /// Makes the next events, decoding a batch where there is none; false at the end.
+    #[inline(never)]
+    fn refill(&mut self) -> Result<bool, FeedError> {
+        // A batch may be empty but for the value that is bad.
+        while self.made == self.sound {
+            if let Some(bad) = &self.bad {
+                return Err(self.bad_value(bad));
+            }
+            if !self.fill()? {
+                return Ok(false);
+            }
+        }
+        let end = self.sound.min(self.made + MADE_COUNT);
+        self.batch.make(self.made, end, &mut self.events);
+        self.made = end;
+        self.given = 0;
+        self.last = self.events.last().map_or(self.last, |event| event.ts_receive);
+        Ok(true)
+    }
+
+    /// Records given so far.
+    fn record(&self) -> u64 {
+        self.before + self.made as u64 - (self.events.len() - self.given) as u64
     }
 
     fn bad_value(&self, bad: &BadValue) -> FeedError {
         let unsorted = bad.field == "ts_receive";
         let kind = if unsorted { FeedErrorKind::UnsortedTime } else { FeedErrorKind::Range };
-        error(&self.name, kind, self.record + 1, bad.field, bad.detail.clone())
+        error(&self.name, kind, self.record() + 1, bad.field, bad.detail.clone())
     }
 
-    fn damaged(&self, e: &ParquetError) -> FeedError {
+    fn damaged(&self, field: &str, e: &ParquetError) -> FeedError {
         let detail = format!("the file is damaged: {e}");
-        error(&self.name, FeedErrorKind::Truncated, self.record + 1, "", detail)
+        error(&self.name, FeedErrorKind::Truncated, self.record() + 1, field, detail)
     }
 }
 
@@ -138,20 +169,13 @@ impl EventSource for TickReader {
         self.depths[index]
     }
 
+    #[inline]
     fn next_event(&mut self) -> Result<Option<MarketEvent>, FeedError> {
-        // A batch may be empty but for the value that is bad.
-        while self.at == self.batch.events.len() {
-            if let Some(bad) = &self.bad {
-                return Err(self.bad_value(bad));
-            }
-            if !self.fill()? {
-                return Ok(None);
-            }
+        if self.given == self.events.len() && !self.refill()? {
+            return Ok(None);
         }
-        let event = self.batch.events[self.at];
-        self.at += 1;
-        self.record += 1;
-        self.last = event.ts_receive;
+        let event = self.events[self.given];
+        self.given += 1;
         Ok(Some(event))
     }
 
@@ -161,7 +185,7 @@ impl EventSource for TickReader {
 
     /// Returns records read and in total, times their 64 bytes.
     fn progress(&self) -> Option<(u64, u64)> {
-        Some((self.record.saturating_mul(64), self.total.saturating_mul(64)))
+        Some((self.record().saturating_mul(64), self.total.saturating_mul(64)))
     }
 }
 
@@ -173,45 +197,6 @@ pub(crate) fn guarded<T>(
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         Err(ParquetError::General("a value that no Parquet writer makes".to_string()))
     })
-}
-
-fn open_group(file: &SerializedFileReader<File>, group: usize) -> Result<Columns, ParquetError> {
-    let reader = file.get_row_group(group)?;
-    let rows = reader.metadata().num_rows();
-    let left = usize::try_from(rows)
-        .map_err(|_| ParquetError::General(format!("a row group of {rows} rows")))?;
-    let (mut longs, mut shorts) = (Vec::new(), Vec::new());
-    for index in 0..LONG_NAMES.len() + SHORT_NAMES.len() {
-        match reader.get_column_reader(index)? {
-            ColumnReader::Int64ColumnReader(column) => longs.push(column),
-            ColumnReader::Int32ColumnReader(column) => shorts.push(column),
-            _ => return Err(ParquetError::General(format!("column {index} changed its type"))),
-        }
-    }
-    if (longs.len(), shorts.len()) != (LONG_NAMES.len(), SHORT_NAMES.len()) {
-        return Err(ParquetError::General("a column changed its type".to_string()));
-    }
-    Ok(Columns { longs, shorts, left })
-}
-
-fn read_column<T: DataType>(
-    reader: &mut ColumnReaderImpl<T>,
-    values: &mut Vec<T::T>,
-    wanted: usize,
-) -> Result<(), ParquetError> {
-    values.clear();
-    while values.len() < wanted {
-        let (records, _, _) = reader.read_records(wanted - values.len(), None, None, values)?;
-        if records == 0 {
-            let found = values.len();
-            let detail = format!("a column ends {} rows early", wanted - found);
-            return Err(ParquetError::EOF(detail));
-        }
-    }
-    if values.len() > wanted {
-        return Err(ParquetError::General("a column with too many values".to_string()));
-    }
-    Ok(())
 }
 
 fn check_schema(metadata: &ParquetMetaData) -> Result<(), String> {
@@ -262,6 +247,19 @@ fn tables(pairs: &[KeyValue]) -> Result<Tables, (&'static str, String)> {
         return Err((INSTRUMENTS_KEY, detail));
     }
     Ok((instruments, depths, repairs(find(REPAIRS_KEY)?)?))
+}
+
+/// Returns the checksums of each row group, if there are any.
+fn sums(pairs: &[KeyValue], groups: usize) -> Result<Option<Vec<Sums>>, (&'static str, String)> {
+    let pair = pairs.iter().find(|pair| pair.key == SUMS_KEY);
+    let Some(text) = pair.and_then(|pair| pair.value.as_deref()) else { return Ok(None) };
+    let sums: Vec<Sums> = serde_json::from_str(text)
+        .map_err(|e| (SUMS_KEY, format!("expected checksums as JSON: {e}")))?;
+    if sums.len() != groups {
+        let found = sums.len();
+        return Err((SUMS_KEY, format!("expected {groups} lists of checksums, found {found}")));
+    }
+    Ok(Some(sums))
 }
 
 fn repairs(text: &str) -> Result<RepairCounts, (&'static str, String)> {

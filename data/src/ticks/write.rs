@@ -1,9 +1,10 @@
 //! Writing: to a temporary name, whole or not at all.
 
+use super::sums::{Sink, Sums};
 use super::*;
 use crate::whole::{OutputError, PendingFile};
 use ijk_core::{DepthKind, EventSource, FeedError, Instrument, RepairCounts};
-use parquet::basic::{Compression, Encoding, Repetition, Type as Physical, ZstdLevel};
+use parquet::basic::{Compression, Encoding, Repetition, Type as Physical};
 use parquet::data_type::{DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -62,9 +63,10 @@ pub struct TickSummary {
 
 /// Writes one tick file. Dropped before [`TickWriter::finish`], it leaves nothing behind.
 pub struct TickWriter {
-    file: Option<SerializedFileWriter<File>>,
+    file: Option<SerializedFileWriter<Sink>>,
     pending: PendingFile,
     instruments: usize,
+    sums: Vec<Sums>,
     longs: [Vec<i64>; LONG_NAMES.len()],
     shorts: [Vec<i32>; SHORT_NAMES.len()],
     records: u64,
@@ -94,13 +96,14 @@ impl TickWriter {
             file: None,
             pending,
             instruments: instruments.len(),
+            sums: Vec::new(),
             longs: Default::default(),
             shorts: Default::default(),
             records: 0,
             last: RecvTs(0),
         };
         let properties = Arc::new(properties(metadata(instruments, depths)));
-        let parquet = SerializedFileWriter::new(file, schema(), properties);
+        let parquet = SerializedFileWriter::new(Sink::new(file), schema(), properties);
         writer.file = Some(parquet.map_err(|e| writer.parquet_error(e))?);
         Ok(writer)
     }
@@ -139,15 +142,19 @@ impl TickWriter {
 
     fn flush(&mut self) -> Result<(), TickWriteError> {
         let (longs, shorts) = (&self.longs, &self.shorts);
-        let write = |file: &mut SerializedFileWriter<File>| -> Result<(), ParquetError> {
+        let write = |file: &mut SerializedFileWriter<Sink>| -> Result<Sums, ParquetError> {
             let mut group = file.next_row_group()?;
             longs.iter().try_for_each(|values| column::<Int64Type>(&mut group, values))?;
             shorts.iter().try_for_each(|values| column::<Int32Type>(&mut group, values))?;
-            group.close().map(|_| ())
+            let group = group.close()?;
+            file.flush()?;
+            let sums = file.inner().sums(&group)?;
+            file.inner_mut().release()?;
+            Ok(sums)
         };
         let file = self.file.as_mut().expect("open until finished");
         let written = write(file);
-        written.map_err(|e| self.parquet_error(e))?;
+        self.sums.push(written.map_err(|e| self.parquet_error(e))?);
         self.longs.iter_mut().for_each(Vec::clear);
         self.shorts.iter_mut().for_each(Vec::clear);
         Ok(())
@@ -165,7 +172,10 @@ impl TickWriter {
         let counts: serde_json::Map<String, serde_json::Value> =
             repairs.named().into_iter().map(|(name, n)| (name.to_string(), n.into())).collect();
         file.append_key_value_metadata(pair(REPAIRS_KEY, serde_json::Value::from(counts)));
-        let file = file.into_inner().map_err(|e| self.parquet_error(e))?;
+        let sums = serde_json::to_value(&self.sums).expect("plain numbers");
+        file.append_key_value_metadata(pair(SUMS_KEY, sums));
+        let sink = file.into_inner().map_err(|e| self.parquet_error(e))?;
+        let file = sink.into_file().map_err(|e| OutputError::io(self.pending.target(), e))?;
         let bytes = file.metadata().map_err(|e| OutputError::io(self.pending.target(), e))?.len();
         self.pending.commit()?;
         Ok(TickSummary { records: self.records, bytes })
@@ -200,7 +210,7 @@ pub fn write_source<S: EventSource + ?Sized>(
 }
 
 fn column<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, File>,
+    group: &mut SerializedRowGroupWriter<'_, Sink>,
     values: &[T::T],
 ) -> Result<(), ParquetError> {
     let Some(mut column) = group.next_column()? else {
@@ -222,13 +232,15 @@ fn schema() -> TypePtr {
     Arc::new(group.expect("a valid schema"))
 }
 
+/// Nothing is compressed: unpacking steps and dictionary numbers takes less time than zstd does.
 fn properties(metadata: Vec<KeyValue>) -> WriterProperties {
-    let level = ZstdLevel::try_new(3).expect("a level of zstd");
     let mut builder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(Compression::UNCOMPRESSED)
         .set_dictionary_enabled(true)
         .set_max_row_group_row_count(Some(GROUP_ROW_COUNT))
+        // One page a column and row group.
+        .set_data_page_row_count_limit(GROUP_ROW_COUNT)
         .set_key_value_metadata(Some(metadata));
     for name in ["ts_exchange", "ts_receive", "row", "order_id", "sequence"] {
         let path = ColumnPath::from(name);

@@ -1,6 +1,6 @@
 //! Makes the seeds: small sound inputs, by hand or from the synthetic session, one `good` and a few
 //! more a target. (`dbn/odd_length` was found by the fuzzer: a record whose size is off the
-//! alignment of the next one.)
+//! alignment of the next one; `ticks/earlier` is of a build that compressed and left no checksums.)
 //!
 //! `cargo run --release --manifest-path tests/fuzz/Cargo.toml --example seeds`
 
@@ -204,6 +204,12 @@ fn binary_seeds() {
         TickWriter::create(&target, source.instruments(), &depths, true).expect("a new file");
     events.iter().for_each(|e| writer.push(e).expect("a record"));
     writer.finish(&RepairCounts::default()).expect("a file");
+    // Without checksums, which a changed byte would hardly ever pass, for the decoders behind them.
+    let mut bytes = std::fs::read(&target).expect("the file");
+    let key = b"ijk.crc32c";
+    let at = bytes.windows(key.len()).rposition(|window| window == key).expect("checksums");
+    bytes[at + key.len() - 1] = b'x';
+    seed("ticks", "unsummed", bytes);
 
     let options = WriterOptions {
         durability: Durability::Buffered,
