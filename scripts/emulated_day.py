@@ -17,10 +17,11 @@ import sys
 import numpy as np
 import pyarrow.parquet as parquet
 
+from forecast_difference import differences, pooled
+
 FEATURES = (
     "ret_bps spread_bps micro imb1 imb5 ofi1 ofi5 trade_imb trade_log rv_bps gap_log vwap_dev_bps"
 ).split()
-HORIZONS = (1, 5, 10, 20)
 WINDOW, LAYERS, ROW, ALIGN = 64, 6, 32, 128
 
 
@@ -95,21 +96,8 @@ def main():
     ours_p = (exps / exps.sum(-1, keepdims=True)).mean(1)  # (token, horizon, class)
     ours_mean = ours[..., 3].mean(1) * scale
     print(f"{len(matrix)} tokens, {ours.shape[1]} members")
-    print("horizon  max |dp|  max |dmean| bps  class differs  sign differs  rule differs  margin")
-    for i, h in enumerate(HORIZONS):
-        p = np.stack([theirs[f"p_{c}_h{h}"].to_numpy() for c in ("down", "flat", "up")], 1)
-        mean = theirs[f"mean_bps_h{h}"].to_numpy()
-        q = ours_p[:, i]
-        other = p.argmax(1) != q.argmax(1)
-        sign = np.sign(mean) != np.sign(ours_mean[:, i])
-        acts = lambda x: np.where(np.abs(x[:, 2] - x[:, 0]) > 0.2, np.sign(x[:, 2] - x[:, 0]), 0)
-        rule = acts(p) != acts(q)
-        top = np.sort(p, 1)
-        margin = (top[:, 2] - top[:, 1])[other].max(initial=0.0)
-        print(
-            f"{h:>7} {np.abs(p - q).max():>9.1e} {np.abs(mean - ours_mean[:, i]).max():>16.1e} "
-            f"{other.sum():>14} {sign.sum():>13} {rule.sum():>13}  {margin:.1e}"
-        )
+    theirs_p, theirs_mean = pooled(theirs)
+    differences(theirs_p, theirs_mean, ours_p, ours_mean)
 
 
 if __name__ == "__main__":
