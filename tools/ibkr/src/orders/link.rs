@@ -176,19 +176,20 @@ fn beat(client: &Client, settings: &GatewaySettings, state: &State) {
     let mut missed = 0;
     while !state.is_over() {
         let began = Instant::now();
-        // Signs of life come before orders: without them nothing else may be sent.
-        let answered = settings.bucket.wait(Weight::Cancel, settings.heartbeat)
-            && match client.server_time() {
-                Ok(_) => true,
-                Err(Error::Timeout) => false,
+        // Signs of life come before orders: without them nothing else may be sent. One that we
+        // were not allowed to ask for says nothing.
+        if settings.bucket.wait(Weight::Cancel, settings.heartbeat) {
+            missed = match client.server_time() {
+                Ok(_) => 0,
+                Err(Error::Timeout) => missed + 1,
                 // Whoever refuses, lives.
                 Err(Error::Notice(n)) => {
                     settings.obey(n.code);
-                    true
+                    0
                 }
                 Err(e) => return state.give_up(&format!("no sign of life: {e}")),
             };
-        missed = if answered { 0 } else { missed + 1 };
+        }
         if missed >= MISSED_MAX {
             return state.give_up("no sign of life: the gateway is silent");
         }
