@@ -39,11 +39,6 @@ impl Kernel {
         self.waiting.as_ref()
     }
 
-    /// Returns whether forecasts come as inputs.
-    pub fn has_outside_forecasts(&self) -> bool {
-        self.outside_forecasts
-    }
-
     pub(super) fn on_token<O: Outputs, P: Probe>(
         &mut self,
         now: RecvTs,
