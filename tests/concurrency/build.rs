@@ -189,14 +189,56 @@ fn module(name: &str) -> String {
     format!("mod {name} {{ include!(concat!(env!(\"OUT_DIR\"), \"/{name}.rs\")); }}")
 }
 
+/// Weakenings of the bell between kernel thread and journal thread.
+fn bell(port: Source) -> Source {
+    port.swap(
+        1,
+        "self.stalls += 1;
+            self.shared.bell.ring();",
+        "self.stalls += 1;
+            if !crate::planted::on(\"full-unrung\") {
+                self.shared.bell.ring();
+            }",
+    )
+    .swap(
+        1,
+        "self.shared.wanted.store(true, Ordering::Release);
+            self.shared.bell.ring();",
+        "self.shared.wanted.store(true, Ordering::Release);
+            if !crate::planted::on(\"wait-unrung\") {
+                self.shared.bell.ring();
+            }",
+    )
+    .swap(
+        1,
+        "            self.shared.bell.answer();
+            let moved = self.move_entries(&mut writer, &mut scratch)?;",
+        "            if !crate::planted::on(\"answered-late\") {
+                self.shared.bell.answer();
+            }
+            let moved = self.move_entries(&mut writer, &mut scratch)?;
+            if crate::planted::on(\"answered-late\") {
+                self.shared.bell.answer();
+            }",
+    )
+}
+
 fn journal_port(runtime: &Path) {
-    Source::read(&runtime.join("journal_port.rs"))
+    Source::read(&runtime.join("entry.rs"))
         .world()
+        .swap(1, "#![allow(unsafe_code)]", "")
+        .write("entry.rs");
+    bell(Source::read(&runtime.join("journal_port.rs")).world())
         // Small rings, so that they fill up and wrap around.
         .swap(1, "options.ring_bytes.max(4 * largest)", "options.ring_bytes")
         .swap(1, "let largest = ENTRY_BYTES + RECORD_PAYLOAD_BYTES_MAX;", "")
         .swap(1, "const SAMPLE_SLOTS: usize = 1 << 12;", "const SAMPLE_SLOTS: usize = 1;")
         .swap(1, "self.last_commit.elapsed() >= LAZY", "crate::world::thread::late()")
+        .swap(
+            1,
+            "since.elapsed() >= REST",
+            "since.elapsed() >= REST || crate::world::thread::late()",
+        )
         // Spares have a model of their own.
         .swap(1, "super::spares::ColdSpares", "crate::device::NoSpares as ColdSpares")
         .swap(

@@ -31,7 +31,7 @@ pub const MODELS: &[Model] = &[
         body: journal::durable_mark,
         sizes: (2, 6),
         planted: &["watermark-early"],
-        planted_long: &[],
+        planted_long: &["answered-late"],
         planted_memory: &["watermark-relaxed"],
     },
     Model {
@@ -39,7 +39,7 @@ pub const MODELS: &[Model] = &[
         body: journal::waited,
         sizes: (1, 6),
         planted: &["watermark-early"],
-        planted_long: &[],
+        planted_long: &["wait-unrung"],
         planted_memory: &["watermark-relaxed"],
     },
     Model {
@@ -47,7 +47,7 @@ pub const MODELS: &[Model] = &[
         body: journal::full_ring,
         sizes: (3, 12),
         planted: &[],
-        planted_long: &[],
+        planted_long: &["full-unrung"],
         planted_memory: &["ring-tail", "ring-head"],
     },
     Model {

@@ -71,6 +71,10 @@ pub mod stages {
     }
 }
 
+pub mod entry {
+    generated!("entry");
+}
+
 pub mod journal_port {
     generated!("journal_port");
 }

@@ -1,6 +1,7 @@
 //! From the kernel thread to the journal thread: a ring of bytes, never dropped, never reordered.
 //! The kernel thread pushes time, kind and payload; frames are made by the journal thread.
 
+use super::entry::{self, ENTRY_BYTES};
 use super::hash::{RunHasher, RunHashes};
 use super::spares::ColdSpares;
 use super::stages::StageSample;
@@ -25,12 +26,38 @@ const SAMPLE_SLOTS: usize = 1 << 12;
 const CHUNK_BYTES: usize = 1 << 18;
 /// How long a record that nobody waits for may stay off the device.
 const LAZY: Duration = Duration::from_millis(50);
-/// Bytes before a payload in the ring: time, length, kind, one unused.
-const ENTRY_BYTES: usize = 12;
+/// How long the journal thread leaves the ring alone where nobody rings. Each look takes the line
+/// of the ring's index, and those of the last records, away from the kernel thread's core.
+const REST: Duration = Duration::from_micros(200);
+
+/// Rung by the kernel thread when it should be looked after at once. It has its cache lines to
+/// itself: the journal thread looks at it all the time, and the kernel thread rarely touches it.
+#[derive(Default)]
+#[repr(align(128))]
+struct Bell(AtomicBool);
+
+impl Bell {
+    /// Rings, after what it rings for was pushed.
+    fn ring(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_rung(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Silences it, before the ring is looked at: what it was rung for is then seen.
+    fn answer(&self) {
+        if self.is_rung() {
+            self.0.swap(false, Ordering::Acquire);
+        }
+    }
+}
 
 /// What both threads see.
 #[derive(Default)]
 struct Shared {
+    bell: Bell,
     /// Records on the device: those with a smaller number.
     durable: AtomicU64,
     /// Somebody waits for the records pushed so far.
@@ -179,33 +206,21 @@ impl JournalPort {
         if self.failed {
             return false;
         }
-        let mut head = [0; ENTRY_BYTES];
-        head[..8].copy_from_slice(&now.0.to_le_bytes());
-        head[8..10].copy_from_slice(&(payload.len() as u16).to_le_bytes());
-        head[10] = kind as u8;
-        let len = ENTRY_BYTES + payload.len();
         let mut waiter = Waiter::new(self.strategy);
-        loop {
-            if let Ok(mut chunk) = self.entries.write_chunk(len) {
-                let (first, second) = chunk.as_mut_slices();
-                if second.is_empty() {
-                    first[..ENTRY_BYTES].copy_from_slice(&head);
-                    first[ENTRY_BYTES..].copy_from_slice(payload);
-                } else {
-                    let bytes = head.iter().chain(payload);
-                    first.iter_mut().chain(second).zip(bytes).for_each(|(to, from)| *to = *from);
-                }
-                chunk.commit_all();
-                self.seq += 1;
-                return true;
-            }
+        while !entry::push(&mut self.entries, now, kind, payload) {
             if self.entries.is_abandoned() {
                 self.failed = true;
                 return false;
             }
             self.stalls += 1;
+            self.shared.bell.ring();
             waiter.wait();
         }
+        self.seq += 1;
+        if self.durability == Durability::Strict && is_awaited(kind) {
+            self.shared.bell.ring();
+        }
+        true
     }
 
     /// Hands a sample over, or drops it: telemetry never stalls the kernel.
@@ -236,6 +251,7 @@ impl JournalPort {
         let mut waiter = Waiter::new(self.strategy);
         loop {
             self.shared.wanted.store(true, Ordering::Release);
+            self.shared.bell.ring();
             // Asked before the watermark: what was done before the end is then seen.
             let gone = self.entries.is_abandoned();
             if self.durable_seq() >= seq {
@@ -315,6 +331,7 @@ impl Body {
             self.shared.heartbeat.beat();
             // Asked before the rings are emptied: what was pushed before the end is then seen.
             let last_round = self.entries.is_abandoned();
+            self.shared.bell.answer();
             let moved = self.move_entries(&mut writer, &mut scratch)?;
             while let Ok(sample) = self.samples.pop() {
                 if let Ok(file) = &mut file
@@ -323,12 +340,14 @@ impl Body {
                     sample_error.get_or_insert(error.to_string());
                 }
             }
-            if moved {
+            if moved > 0 {
                 waiter.reset();
             } else if last_round {
                 break;
-            } else {
-                waiter.wait();
+            }
+            // After so much there is more already, or soon too much for the ring.
+            if moved < CHUNK_BYTES.min(self.entries.buffer().capacity() / 4) {
+                self.rest(&mut waiter);
             }
         }
         if let Err(error) = file.and_then(|mut f| f.flush()) {
@@ -345,23 +364,36 @@ impl Body {
         })
     }
 
-    /// Writes what is in the ring. A strict journal forces it to the device as soon as somebody
-    /// may wait for a record of it; market data and decisions wait for company, because every
-    /// group takes at least 4 KiB. Returns whether there was anything.
+    /// Leaves the ring alone until somebody rings, no more can come, or it is time to look.
+    fn rest(&self, waiter: &mut Waiter) {
+        let since = Instant::now();
+        loop {
+            waiter.wait();
+            let is_over = since.elapsed() >= REST;
+            if is_over || self.shared.bell.is_rung() || self.entries.is_abandoned() {
+                return;
+            }
+        }
+    }
+
+    /// Writes what one look finds in the ring; the end of a busy one is not chased. A strict
+    /// journal forces it to the device as soon as somebody may wait for a record of it; market
+    /// data and decisions wait for company, because every group takes at least 4 KiB. Returns the
+    /// bytes written: all that were found, or at least [`CHUNK_BYTES`].
     fn move_entries<S: Storage>(
         &mut self,
         writer: &mut Writer<S>,
         scratch: &mut Vec<u8>,
-    ) -> Result<bool, JournalError> {
+    ) -> Result<usize, JournalError> {
         let strict = writer.durability() == Durability::Strict;
-        let mut moved = false;
-        while let Ok(chunk) = self.entries.read_chunk(self.entries.slots()) {
-            if chunk.is_empty() {
-                break;
-            }
+        let found = self.entries.slots();
+        let mut moved = 0;
+        while moved < found
+            && let Ok(chunk) = self.entries.read_chunk(found - moved)
+        {
             let (taken, awaited) = take(&chunk, writer, &mut self.hasher, scratch)?;
             chunk.commit(taken);
-            moved = true;
+            moved += taken;
             self.awaited |= awaited;
             self.uncommitted += taken;
             // Whoever waits does not wait for what comes after.
@@ -384,6 +416,18 @@ impl Body {
     }
 }
 
+/// Returns whether somebody may wait until a record of this kind is on the device.
+fn is_awaited(kind: RecordKind) -> bool {
+    !matches!(
+        kind,
+        RecordKind::Market
+            | RecordKind::Decision
+            | RecordKind::Timer
+            | RecordKind::Slot
+            | RecordKind::Forecast
+    )
+}
+
 /// Gives whole entries at the start of `chunk` to the writer; returns their bytes, and whether
 /// somebody may wait for one of them.
 fn take<S: Storage>(
@@ -402,14 +446,7 @@ fn take<S: Storage>(
         let kind = RecordKind::from_raw(rest[2]).expect("Condition failed: the kind was ours.");
         let payload = slice(first, second, at + ENTRY_BYTES, len, scratch);
         writer.append(ts, kind, payload)?;
-        awaited |= !matches!(
-            kind,
-            RecordKind::Market
-                | RecordKind::Decision
-                | RecordKind::Timer
-                | RecordKind::Slot
-                | RecordKind::Forecast
-        );
+        awaited |= is_awaited(kind);
         hasher.output(kind, payload);
         at += ENTRY_BYTES + len;
     }

@@ -12,6 +12,7 @@
 pub mod alloc;
 pub mod counters;
 pub mod desk;
+mod entry;
 pub mod faults;
 pub mod forecaster;
 pub mod hash;
