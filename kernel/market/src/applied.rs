@@ -141,6 +141,12 @@ impl Standing {
         self.counts.gaps += 1;
     }
 
+    /// Ends an event that left both best levels where they were.
+    #[inline]
+    pub(crate) fn unmoved(&self, changed: bool) -> Applied {
+        Applied { changed, crossed: self.crossed, notes: Notes::NONE }
+    }
+
     /// Ends an event: `crossed` is asked only if the event changed the book.
     #[inline]
     pub(crate) fn finish(

@@ -1,7 +1,7 @@
 //! The book by level: one quantity a price.
 
 use crate::applied::{LEVEL_QTY_MAX, Standing, qty_valid};
-use crate::ladder::{Ladder, key_of, px_of};
+use crate::ladder::{Ladder, Set, key_of, px_of};
 use crate::{Applied, BookConfig, BookCounts, Level, Notes};
 use ijk_core::{EventKind, MarketEvent, Px, Qty, Side};
 
@@ -23,6 +23,48 @@ impl L2Book {
     /// See [`crate::Book::apply`].
     #[inline]
     pub fn apply(&mut self, ev: &MarketEvent) -> Applied {
+        if ev.kind != EventKind::LevelSet || !qty_valid(ev.qty) {
+            return self.apply_order(ev);
+        }
+        let ladder = &mut self.sides[ev.side as usize];
+        let set = ladder.set(key_of(ev.side, ev.px), ev.qty.0);
+        self.finish(set, ev)
+    }
+
+    /// Events of single orders, mostly, as changes of their level.
+    #[inline(never)]
+    fn apply_order(&mut self, ev: &MarketEvent) -> Applied {
+        use EventKind as K;
+        let by = match ev.kind {
+            K::Add => ev.qty.0,
+            K::Reduce | K::Delete | K::ExecVisible => ev.qty.0.wrapping_neg(),
+            _ => 0,
+        };
+        let ladder = &mut self.sides[ev.side as usize];
+        let usual = by != 0 && qty_valid(ev.qty);
+        let shift = || ladder.shift(key_of(ev.side, ev.px), by, LEVEL_QTY_MAX);
+        let set = usual.then(shift).flatten();
+        self.finish(set, ev)
+    }
+
+    #[inline]
+    fn finish(&mut self, set: Option<Set>, ev: &MarketEvent) -> Applied {
+        match set {
+            // Nothing crosses while both sides keep their best.
+            Some(Set::Quantity(changed)) => self.standing.unmoved(changed),
+            Some(Set::Level) => self.moved(),
+            None => self.apply_general(ev),
+        }
+    }
+
+    #[inline(never)]
+    fn moved(&mut self) -> Applied {
+        let sides = &self.sides;
+        self.standing.finish(true, Notes::NONE, || is_crossed(&sides[0], &sides[1]))
+    }
+
+    #[inline(never)]
+    fn apply_general(&mut self, ev: &MarketEvent) -> Applied {
         let mut notes = Notes::NONE;
         let changed = self.change(ev, &mut notes);
         let sides = &self.sides;
@@ -98,6 +140,9 @@ impl L2Book {
 
     fn set(&mut self, side: Side, key: i64, qty: i64, notes: &mut Notes) -> bool {
         let ladder = &mut self.sides[side as usize];
+        if let Some(set) = ladder.set(key, qty) {
+            return matches!(set, Set::Quantity(true) | Set::Level);
+        }
         match (ladder.find(key), qty) {
             (None, 0) => false,
             (None, _) => insert(ladder, key, qty, notes),

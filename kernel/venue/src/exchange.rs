@@ -324,18 +324,24 @@ impl SimExchange {
 }
 
 impl SimExchange {
-    /// Returns the next report delivered at or before `now`, with its time of delivery.
-    pub fn take_report(&mut self, now: RecvTs) -> Option<(RecvTs, VenueReport)> {
-        self.wire.take_report(now)
+    /// Most records by far: a level inside a venue event at a price where no order of ours stands.
+    /// Returns false, with nothing done, for any other.
+    #[inline]
+    fn set_level_between(&mut self, ev: &MarketEvent) -> bool {
+        if ev.kind != EventKind::LevelSet || !self.mid_event || ev.flags.has(RowFlags::BOOK_END) {
+            return false;
+        }
+        let Some(listing) = self.listings.get_mut(ev.instrument.index()) else { return false };
+        let Book::L2(book) = &mut listing.book else { return false };
+        if self.own.span(ev.instrument, ev.side).may_hold(ev.px) {
+            return false;
+        }
+        self.clock = self.clock.max(ev.ts_receive);
+        book.apply(ev);
+        true
     }
-}
 
-impl Venue for SimExchange {
-    fn finish(&mut self, now: RecvTs) {
-        SimExchange::finish(self, now);
-    }
-
-    fn on_market(&mut self, ev: &MarketEvent) {
+    fn follow_market(&mut self, ev: &MarketEvent) {
         if !self.mid_event {
             self.process_until(ev.ts_receive);
         }
@@ -364,6 +370,23 @@ impl Venue for SimExchange {
         }
     }
 
+    /// Returns the next report delivered at or before `now`, with its time of delivery.
+    pub fn take_report(&mut self, now: RecvTs) -> Option<(RecvTs, VenueReport)> {
+        self.wire.take_report(now)
+    }
+}
+
+impl Venue for SimExchange {
+    fn finish(&mut self, now: RecvTs) {
+        SimExchange::finish(self, now);
+    }
+
+    #[inline]
+    fn on_market(&mut self, ev: &MarketEvent) {
+        if !self.set_level_between(ev) {
+            self.follow_market(ev);
+        }
+    }
     fn submit(&mut self, now: RecvTs, order: Approved<NewOrder>) {
         self.send(now, Message::New(order.into_inner()));
     }

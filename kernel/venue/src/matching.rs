@@ -5,6 +5,7 @@ use crate::own::OwnOrder;
 use crate::queue::{QueuePosition, resting_trade};
 use ijk_core::{DepthKind, EventKind, InstrumentId, MarketEvent, Px, Side};
 use ijk_market::{Book, Level};
+use std::ops::Range;
 
 fn floor_to(lot: i64, qty: i64) -> i64 {
     qty - qty % lot
@@ -62,8 +63,8 @@ impl SimExchange {
 
     /// Before the book applies `ev`: fills from its trade, then moves the queues.
     pub(crate) fn follow_queues(&mut self, ev: &MarketEvent) {
-        if self.listings[ev.instrument.index()].is_open(self.clock)
-            && let Some((resting, qty)) = resting_trade(ev)
+        if let Some((resting, qty)) = resting_trade(ev)
+            && self.listings[ev.instrument.index()].is_open(self.clock)
         {
             match resting {
                 Some(side) => self.fill_from_trade(ev, side, qty, true),
@@ -75,11 +76,38 @@ impl SimExchange {
                 }
             }
         }
-        if !self.may_move_queues(ev) {
-            return;
+        if let Some(range) = self.queues_moved_by(ev) {
+            self.move_queues(ev, range);
         }
+    }
+
+    /// The orders of ours before which a record of our side of the book can change what stands. On
+    /// level data a change of one level says nothing of orders at other prices.
+    fn queues_moved_by(&mut self, ev: &MarketEvent) -> Option<Range<usize>> {
+        use EventKind as K;
+        let span = self.own.span(ev.instrument, ev.side);
+        let by_level = depth_of(&self.listings[ev.instrument.index()].book) == DepthKind::L2;
+        match ev.kind {
+            K::LevelSet | K::Reduce | K::Delete | K::ExecVisible | K::Modify if by_level => {
+                if !span.may_hold(ev.px) {
+                    return None;
+                }
+                if span.in_step() {
+                    return Some(self.own.range_at(ev.instrument, ev.side, ev.px));
+                }
+            }
+            K::LevelSet | K::Reduce | K::Delete | K::ExecVisible | K::Modify | K::BestSet => {}
+            // Nothing of the queues, whatever the book.
+            _ if span.in_step() => return None,
+            _ => {}
+        }
+        self.own.all_in_step(ev.instrument, ev.side);
+        Some(self.own.range(ev.instrument, ev.side))
+    }
+
+    fn move_queues(&mut self, ev: &MarketEvent, range: Range<usize>) {
         let mut ahead: Option<(Px, QueuePosition)> = None;
-        for index in self.own.range(ev.instrument, ev.side) {
+        for index in range {
             let book = &self.listings[ev.instrument.index()].book;
             let order = self.own.get_mut(index);
             order.queue.before_apply(ev, order.px, book, self.queue_power);
@@ -94,23 +122,17 @@ impl SimExchange {
         }
     }
 
-    /// Whether a record of our side of the book can change what stands before an order of ours. On
-    /// level data a change of one level says nothing of orders at other prices.
-    fn may_move_queues(&self, ev: &MarketEvent) -> bool {
-        use EventKind as K;
-        let Some(span) = self.own.span(ev.instrument, ev.side) else { return false };
-        let of_one_level =
-            matches!(ev.kind, K::LevelSet | K::Reduce | K::Delete | K::ExecVisible | K::Modify);
-        let by_level = depth_of(&self.listings[ev.instrument.index()].book) == DepthKind::L2;
-        !(of_one_level && by_level) || (span.low <= ev.px && ev.px <= span.high)
-    }
-
     /// Hands a historical trade of `traded` on to our orders of `side`, in price-time priority.
     /// What fills one order is not there for the next. A hidden order has no priority over a
     /// displayed one at the same price, but its trade says nothing of the displayed queue either:
     /// it fills only through our price.
     fn fill_from_trade(&mut self, ev: &MarketEvent, side: Side, traded: i64, side_known: bool) {
         let at_price = side_known && ev.kind != EventKind::ExecHidden;
+        let Some(foremost) = self.own.span(ev.instrument, side).foremost(side) else { return };
+        let reached = side.better(foremost, ev.px) || at_price && foremost == ev.px;
+        if !reached {
+            return;
+        }
         let lot = self.listings[ev.instrument.index()].instrument.lot.0;
         let mut range = self.own.range(ev.instrument, side);
         let mut left = traded;
@@ -152,15 +174,11 @@ impl SimExchange {
     }
 
     fn fill_crossed_side(&mut self, instrument: InstrumentId, side: Side) {
-        let Some(span) = self.own.span(instrument, side) else { return };
+        let Some(foremost) = self.own.span(instrument, side).foremost(side) else { return };
         let Some(best) = self.listings[instrument.index()].book.best(side.opposite()) else {
             return;
         };
         let crossed = |own: Px, level: Px| !side.better(level, own);
-        let foremost = match side {
-            Side::Bid => span.high,
-            Side::Ask => span.low,
-        };
         if !crossed(foremost, best.px) {
             return;
         }

@@ -8,7 +8,7 @@ mod window;
 
 use ijk_core::limits::FEATURE_LEVEL_COUNT;
 use ijk_core::{Px, Side};
-use window::Window;
+use window::{Exchanged, Window};
 
 /// Returns the key of a price: the price for bids, its bitwise complement for asks (which turns
 /// the order around and, other than a negation, cannot overflow).
@@ -44,6 +44,8 @@ pub(crate) struct Ladder<V> {
     window: Window<V>,
     /// Keys ascending: the best is last.
     far: Vec<(i64, V)>,
+    /// Levels, in the window and outside.
+    len: usize,
     tick: i64,
     /// Keys on the grid are congruent to this modulo the tick.
     phase: i64,
@@ -53,7 +55,8 @@ pub(crate) struct Ladder<V> {
     /// The best level, as of the last settling: most events change no level's existence, and
     /// every one asks both sides for their best.
     best: Option<(i64, Place)>,
-    /// No level of the window below this cell is among the best [`FEATURE_LEVEL_COUNT`].
+    /// No level below this cell, in the window or outside, is among the best
+    /// [`FEATURE_LEVEL_COUNT`]; 0 where that cannot be said.
     near: usize,
     /// Levels among the best ones came or went since the last settling.
     unsettled: bool,
@@ -67,6 +70,7 @@ impl<V: Copy + Default> Ladder<V> {
         Ladder {
             window: Window::new(tick, window_ticks),
             far: Vec::with_capacity(level_count_max),
+            len: 0,
             tick,
             phase: key_of(side, Px(0)),
             level_count_max,
@@ -81,7 +85,7 @@ impl<V: Copy + Default> Ladder<V> {
     /// Returns the number of levels.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.window.len() + self.far.len()
+        self.len
     }
 
     /// Returns where the level of `key` is.
@@ -115,7 +119,7 @@ impl<V: Copy + Default> Ladder<V> {
     fn is_near(&self, place: Place) -> bool {
         match place {
             Place::Cell(cell) => cell >= self.near,
-            Place::Far(_) => true,
+            Place::Far(i) => self.near == 0 || self.far[i].0 > self.window.key(self.near),
         }
     }
 
@@ -140,7 +144,13 @@ impl<V: Copy + Default> Ladder<V> {
     }
 
     fn find_best(&self) -> Option<(i64, Place)> {
-        let near = self.window.highest().map(|c| (self.window.key(c), Place::Cell(c)));
+        self.better(self.window.highest())
+    }
+
+    /// Returns the better of the window's highest level and the best outside of it.
+    #[inline]
+    fn better(&self, highest: Option<usize>) -> Option<(i64, Place)> {
+        let near = highest.map(|c| (self.window.key(c), Place::Cell(c)));
         match (near, self.far.last()) {
             (Some(near), Some(far)) if near.0 < far.0 => Some((far.0, self.last_far())),
             (Some(near), _) => Some(near),
@@ -152,8 +162,8 @@ impl<V: Copy + Default> Ladder<V> {
     /// Finds the best level, and how far down the best ones reach.
     fn look(&mut self) {
         self.unsettled = false;
-        self.best = self.find_best();
         let mut lowest = self.window.highest();
+        self.best = self.better(lowest);
         for _ in 1..FEATURE_LEVEL_COUNT {
             lowest = lowest.and_then(|cell| self.window.next_below(cell));
         }
@@ -219,6 +229,7 @@ impl<V: Copy + Default> Ladder<V> {
     pub(crate) fn clear(&mut self) {
         self.window.clear();
         self.far.clear();
+        self.len = 0;
         self.best = None;
         self.near = 0;
         self.unsettled = false;
@@ -265,10 +276,12 @@ impl<V: Copy + Default> Ladder<V> {
                 Place::Far(i)
             }
         };
+        self.len += 1;
         self.came_or_went(place);
     }
 
     fn take(&mut self, place: Place) -> V {
+        self.len -= 1;
         self.came_or_went(place);
         match place {
             Place::Cell(cell) => self.window.remove(cell),
@@ -303,10 +316,9 @@ impl<V: Copy + Default> Ladder<V> {
         let below = self.window.cell_count() as i128 * 3 / 4 * i128::from(self.tick);
         let off_grid =
             (i128::from(best) - i128::from(self.phase)).rem_euclid(i128::from(self.tick));
-        let Ok(base) = i64::try_from(i128::from(best) - off_grid - below) else {
-            return; // at the very end of the number range: the sorted vector serves
-        };
-        self.move_window(base);
+        // At the very end of the number range the sorted vector serves.
+        let base = i128::from(best) - off_grid - below;
+        self.move_window(i64::try_from(base).unwrap_or(i64::MIN));
         self.look();
     }
 
@@ -333,6 +345,89 @@ impl<V: Copy + Default> Ladder<V> {
     #[cfg(test)]
     pub(crate) fn far_len(&self) -> usize {
         self.far.len()
+    }
+}
+
+/// What setting a level did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Set {
+    /// Whether its quantity changed; the best level is where it was.
+    Quantity(bool),
+    /// A level came or went, and the best may be another one.
+    Level,
+}
+
+impl Ladder<i64> {
+    /// Gives the level of `key` a quantity, zero to remove it; `None`, and nothing done, where a
+    /// full ladder may have to drop a level.
+    #[inline]
+    pub(crate) fn set(&mut self, key: i64, qty: i64) -> Option<Set> {
+        if self.len >= self.level_count_max {
+            return None;
+        }
+        Some(match self.window.cell(key) {
+            Some(cell) => self.set_cell(cell, qty),
+            None => self.set_far(key, qty),
+        })
+    }
+
+    /// Adds to the level of `key`, or takes from it, inside the window; `None`, and nothing done,
+    /// elsewhere, where a full ladder may have to drop a level, and where the level would then hold
+    /// less than nothing or more than `most`.
+    #[inline]
+    pub(crate) fn shift(&mut self, key: i64, by: i64, most: i64) -> Option<Set> {
+        let cell = self.window.cell(key)?;
+        let qty = self.window.held(cell).checked_add(by)?;
+        let fits = (0..=most).contains(&qty) && self.len < self.level_count_max;
+        fits.then(|| self.set_cell(cell, qty))
+    }
+
+    #[inline]
+    fn set_cell(&mut self, cell: usize, qty: i64) -> Set {
+        // Nearly every change of a deep book touches neither its best levels nor a block of the
+        // window that is or becomes empty.
+        if cell < self.near
+            && let Some(Exchanged { changed, was, stays }) = self.window.exchange_within(cell, qty)
+        {
+            // Wrapping, as no sum of these needs a check.
+            self.len = self.len.wrapping_add(usize::from(stays)).wrapping_sub(usize::from(was));
+            return Set::Quantity(changed);
+        }
+        self.set_near(cell, qty)
+    }
+
+    #[inline(never)]
+    fn set_near(&mut self, cell: usize, qty: i64) -> Set {
+        let Exchanged { changed, was, stays } = self.window.exchange(cell, qty);
+        if was == stays {
+            self.near_changes += u64::from(changed);
+            return Set::Quantity(changed);
+        }
+        self.len = self.len + usize::from(stays) - usize::from(was);
+        self.came_or_went(Place::Cell(cell));
+        self.settle();
+        Set::Level
+    }
+
+    #[inline(never)]
+    fn set_far(&mut self, key: i64, qty: i64) -> Set {
+        match self.far.binary_search_by_key(&key, |l| l.0) {
+            Ok(i) if qty == 0 => {
+                self.take(Place::Far(i));
+            }
+            Ok(i) => {
+                let changed = std::mem::replace(self.at_mut(Place::Far(i)), qty) != qty;
+                return Set::Quantity(changed);
+            }
+            Err(_) if qty == 0 => return Set::Quantity(false),
+            Err(i) => {
+                self.far.insert(i, (key, qty));
+                self.len += 1;
+                self.came_or_went(Place::Far(i));
+            }
+        }
+        self.settle();
+        Set::Level
     }
 }
 
