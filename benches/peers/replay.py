@@ -18,6 +18,9 @@ BARS = [
     ("hftbacktest", "top", "top", 3.0),
     ("hftbacktest", "grid", "grid", 3.0),
     ("hftbacktest", "grid.partial", "grid", 3.0),
+    ("hftbacktest-rs", "top", "top", 3.0),
+    ("hftbacktest-rs", "grid", "grid", 3.0),
+    ("hftbacktest-rs", "grid.partial", "grid", 3.0),
     ("nautilus", "touch", "touch", 10.0),
     ("nautilus", "single", "touch", None),
 ]
@@ -26,26 +29,30 @@ BARS = [
 SAME_TOUCH, SAME_LOTS = 0.999, 0.05
 
 
+def agree_with(ours, theirs, wrong):
+    """How well the books and the grids agree with hftbacktest's, in Python or Rust."""
+    pairs = list(zip(ours["samples"], theirs["samples"]))
+    same = sum(a == b for a, b in pairs) / len(pairs)
+    found = {"samples": len(pairs), "same_touch": same, "grid": {"ours": ours["grid"]}}
+    if same < SAME_TOUCH:
+        wrong(f"the books agree in {100 * same:.2f} % of samples only")
+    lots = ours["grid"]["bought_lots"] + ours["grid"]["sold_lots"]
+    for way in ("grid", "grid.partial"):
+        sent, trades, volume, position = theirs[way]
+        found["grid"][way] = {"sent": sent, "trades": trades, "lots": volume,
+                              "position_lots": position}
+    off = abs(lots - found["grid"]["grid.partial"]["lots"]) / max(lots, 1.0)
+    if off > SAME_LOTS:
+        wrong(f"the grid traded {100 * off:.1f} % apart")
+    return found
+
+
 def agree(ours, peers):
     """What agrees, and what does not."""
     found, wrong = {}, []
-    if "hftbacktest" in peers:
-        theirs = peers["hftbacktest"]
-        pairs = list(zip(ours["samples"], theirs["samples"]))
-        same = sum(a == b for a, b in pairs) / len(pairs)
-        found["samples"], found["same_touch"] = len(pairs), same
-        if same < SAME_TOUCH:
-            wrong.append(f"the books agree in {100 * same:.2f} % of samples only")
-        grid = ours["grid"]
-        lots = grid["bought_lots"] + grid["sold_lots"]
-        found["grid"] = {"ours": grid}
-        for way in ("grid", "grid.partial"):
-            sent, trades, volume, position = theirs[way]
-            found["grid"][way] = {"sent": sent, "trades": trades, "lots": volume,
-                                  "position_lots": position}
-        off = abs(lots - found["grid"]["grid.partial"]["lots"]) / max(lots, 1.0)
-        if off > SAME_LOTS:
-            wrong.append(f"the grid traded {100 * off:.1f} % apart")
+    for name in [n for n in ("hftbacktest", "hftbacktest-rs") if n in peers]:
+        theirs = peers[name]
+        found[name] = agree_with(ours, theirs, lambda text: wrong.append(f"{name}: {text}"))
     if "nautilus" in peers:
         found["touch"] = {"ours": ours["touch"]} | peers["nautilus"]
         for way, numbers in peers["nautilus"].items():

@@ -85,6 +85,10 @@ if [[ " $only " == *" replay "* ]]; then
     peers=("ours=$target/release/ijk-peers-replay binance:$work/rows.gz 0.1 0.001")
     venv hftbacktest python3 &&
         peers+=("hftbacktest=$setup/hftbacktest/bin/python hftbacktest/replay.py $work/rows.gz 0.1 0.001")
+    if [ -x "$setup/hftbacktest/bin/python" ] && "$setup/hftbacktest/bin/python" \
+        hftbacktest/dump.py "$work/rows.gz" 0.1 "$work/rows.bin" && crate hftbacktest-rs; then
+        peers+=("hftbacktest-rs=$target/release/ijk-peers-hftbacktest $work/rows.bin 0.1 0.001")
+    fi
     crate nautilus && peers+=("nautilus=$target/release/ijk-peers-nautilus $work/deltas.bin")
     reasons
     python3 replay.py "results/$name-replay.json" "$work/missing.tsv" "$count" "$levels" \

@@ -37,6 +37,8 @@ pub(crate) struct Span {
     pub high: Px,
     /// A bit for each price; others may share it.
     bits: [u64; Span::WORDS],
+    /// Orders.
+    count: u32,
     /// An order came since every order was last put behind the earlier ones at its price.
     came: bool,
 }
@@ -44,8 +46,13 @@ pub(crate) struct Span {
 impl Span {
     const WORDS: usize = 8;
     /// No orders: no price is between these.
-    const EMPTY: Span =
-        Span { low: Px(i64::MAX), high: Px(i64::MIN), bits: [0; Span::WORDS], came: false };
+    const EMPTY: Span = Span {
+        low: Px(i64::MAX),
+        high: Px(i64::MIN),
+        bits: [0; Span::WORDS],
+        count: 0,
+        came: false,
+    };
 
     /// Word and bit of a price.
     #[inline]
@@ -58,6 +65,7 @@ impl Span {
     fn add(&mut self, px: Px) {
         let (word, bit) = Span::place(px);
         self.bits[word] |= 1 << bit;
+        self.count += 1;
         (self.low, self.high) = (self.low.min(px), self.high.max(px));
     }
 
@@ -124,10 +132,12 @@ impl OwnOrders {
         let key = order.key();
         let at = self.orders.partition_point(|o| o.key() <= key);
         self.orders.insert(at, order);
+        self.spans[order.instrument.index()][order.side as usize].count += 1;
         self.measure(order.instrument, order.side);
         self.spans[order.instrument.index()][order.side as usize].came = true;
     }
 
+    /// Looks anew where the orders of a side stand, whose number is right already.
     fn measure(&mut self, instrument: InstrumentId, side: Side) {
         let range = self.range(instrument, side);
         let span = &mut self.spans[instrument.index()][side as usize];
@@ -152,11 +162,12 @@ impl OwnOrders {
 
     /// Indices of one side of one instrument, in priority order.
     pub(crate) fn range(&self, instrument: InstrumentId, side: Side) -> Range<usize> {
-        let start = (instrument.0, side as u8);
-        let prefix = |o: &OwnOrder| (o.instrument.0, o.side as u8);
-        let from = self.orders.partition_point(|o| prefix(o) < start);
-        let to = self.orders.partition_point(|o| prefix(o) <= start);
-        from..to
+        let index = instrument.index();
+        let count = |span: &Span| span.count as usize;
+        let before: usize = self.spans[..index].iter().flatten().map(count).sum();
+        let [bids, asks] = &self.spans[index];
+        let start = before + if side == Side::Bid { 0 } else { count(bids) };
+        start..start + count(if side == Side::Bid { bids } else { asks })
     }
 
     /// Indices of the orders of one side of one instrument at one price, the earliest first.
@@ -178,6 +189,7 @@ impl OwnOrders {
 
     pub(crate) fn remove(&mut self, index: usize) -> OwnOrder {
         let order = self.orders.remove(index);
+        self.spans[order.instrument.index()][order.side as usize].count -= 1;
         self.measure(order.instrument, order.side);
         order
     }
