@@ -86,8 +86,11 @@ if [[ " $only " == *" replay "* ]]; then
     venv hftbacktest python3 &&
         peers+=("hftbacktest=$setup/hftbacktest/bin/python hftbacktest/replay.py $work/rows.gz 0.1 0.001")
     if [ -x "$setup/hftbacktest/bin/python" ] && "$setup/hftbacktest/bin/python" \
-        hftbacktest/dump.py "$work/rows.gz" 0.1 "$work/rows.bin" && crate hftbacktest-rs; then
-        peers+=("hftbacktest-rs=$target/release/ijk-peers-hftbacktest $work/rows.bin 0.1 0.001")
+        hftbacktest/dump.py "$work/rows.gz" 0.1 "$work/rows.bin"; then
+        crate hftbacktest-rs &&
+            peers+=("hftbacktest-rs=$target/release/ijk-peers-hftbacktest $work/rows.bin 0.1 0.001")
+    else
+        missing[hftbacktest-rs]="no rows, which the Python package writes"
     fi
     crate nautilus && peers+=("nautilus=$target/release/ijk-peers-nautilus $work/deltas.bin")
     reasons
