@@ -1,7 +1,7 @@
 //! Prints the time of one token for one and five members, each level and packing: minimum and
 //! median over batches.
 //!
-//! `cargo run --release -p ijk-infer --example step_time [LEVEL [PACKING]]`
+//! `cargo run --release -p ijk-infer --example step_time [LEVEL [PACKING [MEMBERS]]]`
 
 use ijk_infer::{
     Encoder, EncoderState, Level, Packing, Weights, WeightsBuilder, WeightsSpec, tensor_specs,
@@ -19,7 +19,9 @@ fn main() {
     let levels: Vec<Level> = Level::all().filter(wanted).collect();
     let packing = std::env::args().nth(2);
     let wanted = |p: &Packing| packing.as_deref().is_none_or(|name| name == p.name());
-    for members in [1, 5] {
+    let members = std::env::args().nth(3).map(|m| m.parse().expect("a number of members"));
+    let members = members.map_or(vec![1, 5], |m| vec![m]);
+    for members in members {
         let weights = model(members);
         for &level in &levels {
             for packing in Packing::ALL.into_iter().filter(wanted) {

@@ -5,9 +5,9 @@
 //! arrives, not at every token. A token at which no slot is known skips all of it, and its
 //! forecast is that of the same model without slots, to the bit.
 
-use crate::kernels::exp::exp;
+use crate::kernels::exp::exp2_not_above;
 use crate::kernels::log::ln_1p;
-use crate::kernels::{Linear, Norm, layer_norm};
+use crate::kernels::{Keep, Linear, Norm, Plus, Vector, layer_norm};
 use crate::shape::{D_MODEL, HEAD_DIM, HEADS};
 use ijk_core::SlotUpdate;
 use ijk_core::limits::{SLOT_COUNT_MAX, SLOT_WIDTH_MAX};
@@ -127,7 +127,7 @@ pub(crate) fn fits(limits: &[SlotLimits], update: &SlotUpdate) -> bool {
 /// Computes keys and values of a vector that became known. One that was known earlier than what
 /// the slot holds already changes nothing. The update must fit.
 #[inline(always)]
-pub(crate) fn know<'a, L: Linear + 'a>(
+pub(crate) fn know<'a, V: Vector, const SIDE: usize, L: Linear + 'a>(
     members: impl Iterator<Item = Option<&'a PackedCross<L>>>,
     memory: &mut SlotMemory,
     update: &SlotUpdate,
@@ -143,8 +143,8 @@ pub(crate) fn know<'a, L: Linear + 'a>(
     let vector = &vector[..padded(update.values.len())];
     let entries = memory.entries.chunks_exact_mut(memory.count);
     for (cross, entries) in members.flatten().zip(entries) {
-        cross.slots[slot].key.apply(vector, &mut entries[slot].key);
-        cross.slots[slot].value.apply(vector, &mut entries[slot].value);
+        cross.slots[slot].key.apply::<V, SIDE>(vector, &mut entries[slot].key, Keep);
+        cross.slots[slot].value.apply::<V, SIDE>(vector, &mut entries[slot].value, Keep);
     }
 }
 
@@ -155,7 +155,7 @@ pub(crate) const fn padded(width: usize) -> usize {
 
 /// `x += out(attention(norm(x)))` over the known slots; at least one.
 #[inline(always)]
-pub(crate) fn attend<L: Linear>(
+pub(crate) fn attend<V: Vector, const SIDE: usize, L: Linear>(
     cross: &PackedCross<L>,
     entries: &[SlotEntry], // (slot,)
     known: &Known,
@@ -165,8 +165,8 @@ pub(crate) fn attend<L: Linear>(
     let mut h = [0.0; D_MODEL];
     let mut q = [0.0; D_MODEL];
     let mut mixed = [0.0; D_MODEL];
-    layer_norm(x, &cross.norm, &mut h);
-    cross.query.apply(&h, &mut q);
+    layer_norm::<V>(x, &cross.norm, &mut h);
+    cross.query.apply::<V, SIDE>(&h, &mut q, Keep);
     for head in 0..HEADS {
         let at = head * HEAD_DIM;
         let mut row = [f32::NEG_INFINITY; SLOT_COUNT_MAX];
@@ -182,7 +182,7 @@ pub(crate) fn attend<L: Linear>(
         }
         let mut total = 0.0;
         for score in &mut row[..known.count] {
-            *score = exp(*score - max);
+            *score = exp2_not_above(V::splat((*score - max) * std::f32::consts::LOG2_E)).first();
             total += *score;
         }
         let scale = 1.0 / total;
@@ -193,8 +193,6 @@ pub(crate) fn attend<L: Linear>(
             }
         }
     }
-    cross.out.apply(&mixed, &mut h);
-    for (x, h) in x.iter_mut().zip(&h) {
-        *x += h;
-    }
+    cross.out.apply::<V, SIDE>(&mixed, &mut h, Plus(x));
+    *x = h;
 }

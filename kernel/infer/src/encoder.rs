@@ -1,5 +1,6 @@
 //! The encoder as callers see it.
 
+use crate::kernels::Row;
 use crate::pack::{Model, Packing};
 use crate::shape::WINDOW;
 use crate::simd::Level;
@@ -146,7 +147,10 @@ pub struct AttentionRow<'a> {
     /// Head, from 0.
     pub head: usize,
     pub(crate) band: Band,
-    pub(crate) row: &'a [f32; WINDOW],
+    /// By slot of the ring, not divided yet.
+    pub(crate) row: &'a Row,
+    /// What the row sums to.
+    pub(crate) total: f32,
 }
 
 impl AttentionRow<'_> {
@@ -154,11 +158,13 @@ impl AttentionRow<'_> {
     /// negative and sum to one.
     pub fn by_age(&self) -> impl ExactSizeIterator<Item = f32> {
         let Band { slot, filled } = self.band;
-        (0..filled).map(move |age| self.row[(slot + WINDOW - age) % WINDOW])
+        let row = self.row.as_flattened();
+        (0..filled).map(move |age| row[(slot + WINDOW - age) % WINDOW] / self.total)
     }
 
     /// Returns the sum over every slot of the ring, those never written included.
     pub fn sum(&self) -> f64 {
-        self.row.iter().map(|&p| f64::from(p)).sum()
+        let row = self.row.as_flattened().iter();
+        row.map(|&p| f64::from(p / self.total)).sum()
     }
 }

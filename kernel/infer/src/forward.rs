@@ -2,8 +2,8 @@
 
 use crate::cross::{self, Known, SlotEntry};
 use crate::encoder::{AttentionProbe, AttentionRow};
-use crate::kernels::{self, Linear, OUTPUT_BLOCK};
-use crate::pack::{PackedMember, PackedModel};
+use crate::kernels::{self, Gelu, Keep, Linear, OUTPUT_BLOCK, Plus, Row, Vector};
+use crate::pack::{AgeBias, PackedMember, PackedModel};
 use crate::shape::{D_MODEL, FF, HEAD_DIM, HEADS, OUTPUTS, WINDOW};
 use crate::state::{Band, EncoderState, LayerRing};
 use ijk_core::SlotUpdate;
@@ -17,7 +17,7 @@ const OUTPUTS_PADDED: usize = OUTPUTS.next_multiple_of(OUTPUT_BLOCK);
 /// the state as it was: one bad token must not stay in the rings for 64 more. Slots are read as of
 /// `at_ns`; without it none is.
 #[inline(always)]
-pub(crate) fn step<L: Linear>(
+pub(crate) fn step<V: Vector, const SIDE: usize, L: Linear>(
     model: &PackedModel<L>,
     state: &mut EncoderState,
     features: &[f64; FEATURE_COUNT],
@@ -33,7 +33,7 @@ pub(crate) fn step<L: Linear>(
     assert!(same, "Condition failed: the state was made for an encoder of this many members");
     for (m, (member, rings)) in model.members.iter().zip(rings).enumerate() {
         let slots = (memory.of_member(m), &known);
-        let outputs = forward(member, rings, band, &scaled, slots, m, probe);
+        let outputs = forward::<V, SIDE, L>(member, rings, band, &scaled, slots, m, probe);
         forecast.members[m] = model.target.forecast(&outputs[..OUTPUTS]);
     }
     forecast.member_count = model.members.len() as u32;
@@ -43,7 +43,7 @@ pub(crate) fn step<L: Linear>(
 
 /// One token through one member: stores its keys and values and returns the rows of the head.
 #[inline(always)]
-fn forward<L: Linear>(
+fn forward<V: Vector, const SIDE: usize, L: Linear>(
     member: &PackedMember<L>,
     rings: &mut [LayerRing], // (layer,)
     band: Band,
@@ -55,62 +55,99 @@ fn forward<L: Linear>(
     let mut x = [0.0; D_MODEL]; //                  (64,)        residual stream
     let mut h = [0.0; D_MODEL]; //                  (64,)        a norm's or sublayer's output
     let mut qkv = [[[0.0; HEAD_DIM]; HEADS]; 3]; // (3, 8, 8)    query, key, value by head
-    let mut rows = [[0.0; WINDOW]; HEADS]; //       (8, 64)      attention by head and slot
+    let mut rows = [Row::default(); HEADS]; //       (8, 64)      attention by head and slot
     let mut mixed = [[0.0; HEAD_DIM]; HEADS]; //    (8, 8)       mixed values by head
     let mut wide = [0.0; FF]; //                    (256,)       hidden feed-forward layer
     let mut outputs = [0.0; OUTPUTS_PADDED]; //     (20 of 64,)  rows of the head
 
-    member.input.apply(features, &mut x);
+    member.input.apply::<V, SIDE>(features, &mut x, Keep);
     for (layer, (block, ring)) in member.blocks.iter().zip(rings).enumerate() {
         // x += out(attention(norm1(x)))
-        kernels::layer_norm(&x, &block.norm1, &mut h);
-        block.qkv.apply(&h, qkv.as_flattened_mut().as_flattened_mut());
-        let [q, k, v] = &qkv;
-        ring.store(band.slot, k, v);
-        for head in 0..HEADS {
-            let bias = block.age_bias[head].by_slot(band);
-            kernels::scores(&q[head], &ring.keys[head], bias, &mut rows[head]);
+        kernels::layer_norm::<V>(&x, &block.norm1, &mut h);
+        block.qkv.apply::<V, SIDE>(&h, qkv.as_flattened_mut().as_flattened_mut(), Keep);
+        let totals = attend::<V>(&block.age_bias, ring, band, &mut qkv, &mut rows, &mut mixed);
+        for (head, (row, total)) in rows.iter().zip(totals).enumerate() {
+            let member = member_index;
+            probe.attention(&AttentionRow { member, layer, head, band, row, total });
         }
-        kernels::softmax(&mut rows, band.filled);
-        for (head, row) in rows.iter().enumerate() {
-            probe.attention(&AttentionRow { member: member_index, layer, head, band, row });
-            kernels::mix(row, &ring.values[head], &mut mixed[head]);
-        }
-        block.out.apply(mixed.as_flattened(), &mut h);
-        add(&mut x, &h);
+        block.out.apply::<V, SIDE>(mixed.as_flattened(), &mut h, Plus(&x));
+        x = h;
 
         // x += ff2(gelu(ff1(norm2(x))))
-        kernels::layer_norm(&x, &block.norm2, &mut h);
-        block.ff1.apply(&h, &mut wide);
-        kernels::gelu(&mut wide);
-        block.ff2.apply(&wide, &mut h);
-        add(&mut x, &h);
+        kernels::layer_norm::<V>(&x, &block.norm2, &mut h);
+        block.ff1.apply::<V, SIDE>(&h, &mut wide, Gelu);
+        block.ff2.apply::<V, SIDE>(&wide, &mut h, Plus(&x));
+        x = h;
     }
     // x += out(attention(norm(x)) to the slots), where any is known
     if known.count > 0
         && let Some(cross) = &member.cross
     {
-        cross::attend(cross, entries, known, &mut x);
+        cross::attend::<V, SIDE, L>(cross, entries, known, &mut x);
     }
-    kernels::layer_norm(&x, &member.norm_f, &mut h);
-    member.head.apply(&h, &mut outputs);
+    kernels::layer_norm::<V>(&x, &member.norm_f, &mut h);
+    member.head.apply::<V, SIDE>(&h, &mut outputs, Keep);
     outputs
+}
+
+/// Attention of all heads over the ring, in which the newest key and value are stored. Leaves each
+/// row as powers of two and returns what it must be divided by for a softmax.
+#[inline(always)]
+fn attend<V: Vector>(
+    age_bias: &[AgeBias; HEADS],
+    ring: &mut LayerRing,
+    band: Band,
+    [q, k, v]: &mut [[[f32; HEAD_DIM]; HEADS]; 3],
+    rows: &mut [Row; HEADS],
+    mixed: &mut [[f32; HEAD_DIM]; HEADS],
+) -> [f32; HEADS] {
+    ring.store_values(band.slot, v);
+    let own = kernels::own_scores::<V>(flat_mut(q), flat_mut(k));
+    // Step by step over all heads: the chains of one head's maximum and sum are long, and eight of
+    // them side by side fill the machine.
+    let mut maxima = [V::splat(0.0); HEADS];
+    for head in 0..HEADS {
+        let own = (band.slot, own[HEAD_DIM * head]);
+        let bias = age_bias[head].by_slot(band);
+        maxima[head] = kernels::scores(&q[head], &ring.keys[head], bias, own, &mut rows[head]);
+    }
+    ring.store_keys(band.slot, k);
+    if band.filled < WINDOW {
+        for (row, max) in rows.iter_mut().zip(&mut maxima) {
+            *max = kernels::forget::<V>(row, band.filled);
+        }
+    }
+    for max in &mut maxima {
+        *max = max.fold(V::max);
+    }
+    let mut sums = maxima;
+    for head in 0..HEADS {
+        let values = &ring.values[head];
+        sums[head] = kernels::weigh(&mut rows[head], maxima[head], values, &mut mixed[head]);
+    }
+    let mut totals = [0.0; HEADS];
+    for head in 0..HEADS {
+        totals[head] = sums[head].fold(V::add).first();
+        let scale = 1.0 / totals[head];
+        for m in &mut mixed[head] {
+            *m *= scale;
+        }
+    }
+    totals
+}
+
+#[inline(always)]
+fn flat_mut(x: &mut [[f32; HEAD_DIM]; HEADS]) -> &mut [f32; D_MODEL] {
+    x.as_flattened_mut().first_chunk_mut().expect("Invariant: eight heads of eight")
 }
 
 /// Takes one vector of another modality, which must fit the model.
 #[inline(always)]
-pub(crate) fn know<L: Linear>(
+pub(crate) fn know<V: Vector, const SIDE: usize, L: Linear>(
     model: &PackedModel<L>,
     state: &mut EncoderState,
     update: &SlotUpdate,
 ) {
     let (_, memory) = state.parts();
-    cross::know(model.members.iter().map(|m| m.cross.as_ref()), memory, update);
-}
-
-#[inline(always)]
-fn add(x: &mut [f32; D_MODEL], h: &[f32; D_MODEL]) {
-    for (x, h) in x.iter_mut().zip(h) {
-        *x += h;
-    }
+    cross::know::<V, SIDE, L>(model.members.iter().map(|m| m.cross.as_ref()), memory, update);
 }

@@ -77,10 +77,12 @@ pub(crate) use any_model;
 impl Model {
     pub fn new(weights: &Weights, packing: Packing, level: Level) -> Model {
         match packing {
-            Packing::Int8 if level.has_vnni() => Model::Int8Vnni(PackedModel::new(weights)),
-            Packing::Int8 => Model::Int8(PackedModel::new(weights)),
-            Packing::F32 => Model::F32(PackedModel::new(weights)),
-            Packing::Bf16 => Model::Bf16(PackedModel::new(weights)),
+            Packing::Int8 if level.has_vnni() => {
+                Model::Int8Vnni(PackedModel::new(weights, level.side()))
+            }
+            Packing::Int8 => Model::Int8(PackedModel::new(weights, level.side())),
+            Packing::F32 => Model::F32(PackedModel::new(weights, level.side())),
+            Packing::Bf16 => Model::Bf16(PackedModel::new(weights, level.side())),
         }
     }
 
@@ -141,7 +143,8 @@ pub(crate) struct PackedBlock<L: Linear> {
     pub ff2: L,
 }
 
-/// The bias by age of one head, laid out so that every rotation of the ring is a plain slice.
+/// The bias by age of one head in bits, laid out so that every rotation of the ring is a plain
+/// slice.
 #[derive(Clone, Debug)]
 pub(crate) struct AgeBias {
     /// Entry `j` belongs to age `(63 - j) mod 64`.
@@ -151,7 +154,8 @@ pub(crate) struct AgeBias {
 impl AgeBias {
     fn new(by_age: &[f32]) -> AgeBias {
         let age = |j: usize| (2 * WINDOW - 1 - j) % WINDOW;
-        AgeBias { reversed_twice: std::array::from_fn(|j| by_age[age(j)]) }
+        let bits = |bias: f32| bias * std::f32::consts::LOG2_E;
+        AgeBias { reversed_twice: std::array::from_fn(|j| bits(by_age[age(j)])) }
     }
 
     /// Returns the biases by slot while the newest token lies in `band.slot`.
@@ -211,20 +215,22 @@ impl Target {
 
     #[inline(always)]
     pub fn forecast(&self, head: &[f32]) -> [HorizonForecast; HORIZON_COUNT] {
-        std::array::from_fn(|h| {
+        let mut forecast = [HorizonForecast::default(); HORIZON_COUNT];
+        for (h, forecast) in forecast.iter_mut().enumerate() {
             let row = &head[OUTPUTS_PER_HORIZON * h..][..OUTPUTS_PER_HORIZON];
             let log_var = row[4].clamp(-LOG_VAR_MAX as f32, LOG_VAR_MAX as f32);
-            HorizonForecast {
+            *forecast = HorizonForecast {
                 logits: [row[0], row[1], row[2]],
                 mean_bps: row[3] * self.scale_bps[h],
                 log_var: log_var + self.log_scale_squared[h],
-            }
-        })
+            };
+        }
+        forecast
     }
 }
 
 impl<L: Linear> PackedModel<L> {
-    pub fn new(weights: &Weights) -> PackedModel<L> {
+    pub fn new(weights: &Weights, side: usize) -> PackedModel<L> {
         PackedModel {
             scaler: Scaler::of(&weights.spec),
             target: Target::of(&weights.spec),
@@ -232,76 +238,76 @@ impl<L: Linear> PackedModel<L> {
             members: weights
                 .members()
                 .iter()
-                .map(|member| PackedMember::new(member, &weights.spec.slots))
+                .map(|member| PackedMember::new(member, &weights.spec.slots, side))
                 .collect(),
         }
     }
 }
 
 impl<L: Linear> PackedMember<L> {
-    fn new(tensors: &MemberTensors, slots: &[SlotShape]) -> PackedMember<L> {
+    fn new(tensors: &MemberTensors, slots: &[SlotShape], side: usize) -> PackedMember<L> {
         PackedMember {
-            input: linear::<L>(tensors, "input"),
-            blocks: (0..LAYERS).map(|l| PackedBlock::new(tensors, l)).collect(),
-            cross: (!slots.is_empty()).then(|| cross::<L>(tensors, slots)),
+            input: linear::<L>(tensors, "input", side),
+            blocks: (0..LAYERS).map(|l| PackedBlock::new(tensors, l, side)).collect(),
+            cross: (!slots.is_empty()).then(|| cross::<L>(tensors, slots, side)),
             norm_f: norm(tensors, "norm_f"),
-            head: linear::<L>(tensors, "head"),
+            head: linear::<L>(tensors, "head", side),
         }
     }
 }
 
 impl<L: Linear> PackedBlock<L> {
-    fn new(tensors: &MemberTensors, layer: usize) -> PackedBlock<L> {
+    fn new(tensors: &MemberTensors, layer: usize, side: usize) -> PackedBlock<L> {
         let age_bias = tensors.widened(&format!("l{layer}.attn.age_bias")); // (head, age)
         PackedBlock {
             norm1: norm(tensors, &format!("l{layer}.norm1")),
-            qkv: linear::<L>(tensors, &format!("l{layer}.attn.qkv")),
+            qkv: linear::<L>(tensors, &format!("l{layer}.attn.qkv"), side),
             age_bias: std::array::from_fn(|h| AgeBias::new(&age_bias[WINDOW * h..][..WINDOW])),
-            out: linear::<L>(tensors, &format!("l{layer}.attn.out")),
+            out: linear::<L>(tensors, &format!("l{layer}.attn.out"), side),
             norm2: norm(tensors, &format!("l{layer}.norm2")),
-            ff1: linear::<L>(tensors, &format!("l{layer}.ff1")),
-            ff2: linear::<L>(tensors, &format!("l{layer}.ff2")),
+            ff1: linear::<L>(tensors, &format!("l{layer}.ff1"), side),
+            ff2: linear::<L>(tensors, &format!("l{layer}.ff2"), side),
         }
     }
 }
 
-fn linear<L: Linear>(tensors: &MemberTensors, name: &str) -> L {
+fn linear<L: Linear>(tensors: &MemberTensors, name: &str, side: usize) -> L {
     let weight = tensors.widened(&format!("{name}.weight"));
     let bias = tensors.widened(&format!("{name}.bias"));
-    L::pack(&weight, &bias)
+    L::pack(&weight, &bias, side)
 }
 
 fn limits(slot: &SlotShape) -> SlotLimits {
     SlotLimits { width: slot.width, stale_after_ns: slot.stale_after_ns() }
 }
 
-fn cross<L: Linear>(tensors: &MemberTensors, slots: &[SlotShape]) -> PackedCross<L> {
+fn cross<L: Linear>(tensors: &MemberTensors, slots: &[SlotShape], side: usize) -> PackedCross<L> {
     let per_head = |name: String| -> [f32; HEADS] {
         let values = tensors.widened(&name);
         values.try_into().expect("Invariant: checked weights have the schema's shapes")
     };
     let slot = |(i, slot): (usize, &SlotShape)| PackedSlot {
-        key: slot_linear::<L>(tensors, &format!("cross.s{i}.key"), slot.width),
-        value: slot_linear::<L>(tensors, &format!("cross.s{i}.value"), slot.width),
+        key: slot_linear::<L>(tensors, &format!("cross.s{i}.key"), slot.width, side),
+        value: slot_linear::<L>(tensors, &format!("cross.s{i}.value"), slot.width, side),
         fading: per_head(format!("cross.s{i}.fading")),
         bias: per_head(format!("cross.s{i}.bias")),
     };
     PackedCross {
         norm: norm(tensors, "cross.norm"),
-        query: linear::<L>(tensors, "cross.query"),
+        query: linear::<L>(tensors, "cross.query", side),
         slots: slots.iter().enumerate().map(slot).collect(),
-        out: linear::<L>(tensors, "cross.out"),
+        out: linear::<L>(tensors, "cross.out", side),
     }
 }
 
 /// A layer of `width` inputs, with a zero weight behind each row where that is odd.
-fn slot_linear<L: Linear>(tensors: &MemberTensors, name: &str, width: usize) -> L {
+fn slot_linear<L: Linear>(tensors: &MemberTensors, name: &str, width: usize, side: usize) -> L {
     let weight = tensors.widened(&format!("{name}.weight"));
     let bias = tensors.widened(&format!("{name}.bias"));
     let zeros = vec![0.0; padded(width) - width];
     let rows: Vec<f32> =
         weight.chunks_exact(width).flat_map(|row| [row, &zeros].concat()).collect();
-    L::pack(&rows, &bias)
+    L::pack(&rows, &bias, side)
 }
 
 fn norm(tensors: &MemberTensors, name: &str) -> Norm {

@@ -8,7 +8,7 @@
 
 use crate::encoder::AttentionProbe;
 use crate::forward;
-use crate::kernels::Linear;
+use crate::kernels::{Linear, Plain16};
 use crate::pack::{Model, PackedModel, any_model};
 use crate::state::EncoderState;
 use ijk_core::SlotUpdate;
@@ -64,6 +64,18 @@ impl Level {
         }
     }
 
+    /// Returns how many vectors of outputs a linear layer computes side by side: two sums each
+    /// must fit the registers, beside weights and inputs.
+    pub(crate) const fn side(self) -> usize {
+        match self.0 {
+            Kind::Portable => 2,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => 2,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => 4,
+        }
+    }
+
     /// Returns whether this machine has dot products of eight-bit integers at this level.
     pub(crate) fn has_vnni(self) -> bool {
         #[cfg(target_arch = "x86_64")]
@@ -95,7 +107,7 @@ impl Level {
         probe: &mut P,
     ) -> EnsembleForecast {
         match self.0 {
-            Kind::Portable => forward::step(model, state, features, at_ns, probe),
+            Kind::Portable => forward::step::<Plain16, 2, L>(model, state, features, at_ns, probe),
             // SAFETY: a level exists only where its instructions were found.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { x86::step_avx2(model, state, features, at_ns, probe) },
@@ -117,7 +129,7 @@ impl Level {
         update: &SlotUpdate,
     ) {
         match self.0 {
-            Kind::Portable => forward::know(model, state, update),
+            Kind::Portable => forward::know::<Plain16, 2, L>(model, state, update),
             // SAFETY: a level exists only where its instructions were found.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { x86::know_avx2(model, state, update) },
@@ -131,6 +143,7 @@ impl Level {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::*;
+    use crate::kernels::x86::{Avx2, Avx512};
 
     #[target_feature(enable = "avx2,fma")]
     pub fn step_avx2<L: Linear, P: AttentionProbe>(
@@ -140,7 +153,7 @@ mod x86 {
         at_ns: Option<u64>,
         probe: &mut P,
     ) -> EnsembleForecast {
-        forward::step(model, state, features, at_ns, probe)
+        forward::step::<Avx2, 2, L>(model, state, features, at_ns, probe)
     }
 
     #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")]
@@ -151,7 +164,7 @@ mod x86 {
         at_ns: Option<u64>,
         probe: &mut P,
     ) -> EnsembleForecast {
-        forward::step(model, state, features, at_ns, probe)
+        forward::step::<Avx512, 4, L>(model, state, features, at_ns, probe)
     }
 
     #[target_feature(enable = "avx2,fma")]
@@ -160,7 +173,7 @@ mod x86 {
         state: &mut EncoderState,
         update: &SlotUpdate,
     ) {
-        forward::know(model, state, update);
+        forward::know::<Avx2, 2, L>(model, state, update);
     }
 
     #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")]
@@ -169,6 +182,6 @@ mod x86 {
         state: &mut EncoderState,
         update: &SlotUpdate,
     ) {
-        forward::know(model, state, update);
+        forward::know::<Avx512, 4, L>(model, state, update);
     }
 }

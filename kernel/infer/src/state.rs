@@ -21,19 +21,21 @@ impl LayerRing {
         values: [[[0.0; HEAD_DIM]; WINDOW]; HEADS],
     };
 
-    /// Overwrites `slot`; `k` and `v` are (head, dim).
+    /// Overwrites the values in `slot`; `v` is (head, dim).
     #[inline(always)]
-    pub fn store(
-        &mut self,
-        slot: usize,
-        k: &[[f32; HEAD_DIM]; HEADS],
-        v: &[[f32; HEAD_DIM]; HEADS],
-    ) {
+    pub fn store_values(&mut self, slot: usize, v: &[[f32; HEAD_DIM]; HEADS]) {
+        for head in 0..HEADS {
+            self.values[head][slot] = v[head];
+        }
+    }
+
+    /// Overwrites the keys in `slot`; `k` is (head, dim).
+    #[inline(always)]
+    pub fn store_keys(&mut self, slot: usize, k: &[[f32; HEAD_DIM]; HEADS]) {
         for head in 0..HEADS {
             for dim in 0..HEAD_DIM {
                 self.keys[head][dim][slot] = k[head][dim];
             }
-            self.values[head][slot] = v[head];
         }
     }
 }

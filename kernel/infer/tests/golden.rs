@@ -3,10 +3,13 @@
 #![allow(clippy::needless_range_loop)] // formulas by subscript
 
 mod common;
+#[path = "common/head.rs"]
+mod head;
 
-use ijk_infer::kernels::{self, Norm};
+use head::{attention, gelu};
+use ijk_infer::kernels::{self, Norm, Plain16};
 use ijk_infer::reference;
-use ijk_infer::shape::{FF, HEAD_DIM, HEADS, WINDOW};
+use ijk_infer::shape::{FF, HEAD_DIM, WINDOW};
 use ijk_infer::{Encoder, EncoderState};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -43,7 +46,7 @@ fn layer_norm() {
     let golden = &GOLDEN["layer_norm"];
     let norm = Norm { weight: narrow(&golden["weight"]), bias: narrow(&golden["bias"]) };
     let mut y = [0.0; 64];
-    kernels::layer_norm(&narrow(&golden["x"]), &norm, &mut y);
+    kernels::layer_norm::<Plain16>(&narrow(&golden["x"]), &norm, &mut y);
     let worst = largest_difference(&wide(&y), &numbers(&golden["y"]));
     assert!(worst < 1e-6, "{worst:e}");
 }
@@ -57,7 +60,7 @@ fn gelu_tanh() {
     for (ours, &x) in ours.iter_mut().zip(&x) {
         *ours = x as f32;
     }
-    kernels::gelu(&mut ours);
+    let ours = gelu(&ours);
     for ((x, theirs), ours) in x.iter().zip(&y).zip(ours) {
         let ours = f64::from(ours);
         assert!((ours - theirs).abs() <= 4e-7 * theirs.abs().max(1.0), "{x}: {ours} {theirs}");
@@ -67,7 +70,7 @@ fn gelu_tanh() {
 
 /// One head streamed through a ring, 96 tokens: the ring turns once.
 #[test]
-fn attention() {
+fn attention_of_one_head() {
     let golden = &GOLDEN["attention"];
     let part = |name| wide_rows(&golden[name]);
     let (q, k, v) = (part("q"), part("k"), part("v"));
@@ -81,12 +84,8 @@ fn attention() {
         (0..HEAD_DIM).for_each(|d| keys[d][slot] = k[t][d]);
         values[slot] = v[t];
         let bias = std::array::from_fn(|s| age_bias[(slot + WINDOW - s) % WINDOW]);
-        let (mut row, mut mixed) = ([0.0; WINDOW], [0.0; HEAD_DIM]);
-        kernels::scores(&q[t], &keys, &bias, &mut row);
-        let mut rows = [row; HEADS];
-        kernels::softmax(&mut rows, (t + 1).min(WINDOW));
-        let row = rows[0];
-        kernels::mix(&row, &values, &mut mixed);
+        let filled = (t + 1).min(WINDOW);
+        let (_, mixed, _) = attention(q[t], keys, &values, &bias, filled, slot);
         if let Some((_, y)) = expected.iter().find(|(token, _)| *token == t) {
             worst = worst.max(largest_difference(&wide(&mixed), y));
         }

@@ -1,11 +1,16 @@
 //! Each kernel against its formula in f64.
 #![allow(clippy::needless_range_loop)] // formulas by subscript
 
+#[path = "common/head.rs"]
+mod head;
+
+use head::{attention, gelu};
 use ijk_infer::kernels::{
-    self, Bf16Linear, Dot, F32Linear, Int8Linear, Linear, Norm, OUTPUT_BLOCK, Plain, Vnni,
+    self, Bf16Linear, Dot, F32Linear, Gelu, Int8Linear, Keep, Linear, Norm, OUTPUT_BLOCK, Plain,
+    Plain16, Plus, Vnni,
 };
 use ijk_infer::reference;
-use ijk_infer::shape::{D_MODEL, FF, HEAD_DIM, HEADS, NORM_EPS, WINDOW};
+use ijk_infer::shape::{D_MODEL, FF, HEAD_DIM, NORM_EPS, WINDOW};
 use proptest::prelude::*;
 
 fn vector(len: usize, size: f32) -> impl Strategy<Value = Vec<f32>> {
@@ -20,9 +25,20 @@ fn f64s(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
+/// Vectors of outputs side by side in these tests.
+const SIDE: usize = 2;
+
+/// Softmax of these scores.
+fn shares(scores: [f32; WINDOW]) -> Vec<f32> {
+    let keys = [[0.0; WINDOW]; HEAD_DIM];
+    let values = [[0.0; HEAD_DIM]; WINDOW];
+    let (row, _, total) = attention([0.0; HEAD_DIM], keys, &values, &scores, WINDOW, 0);
+    row.as_flattened().iter().map(|p| p / total).collect()
+}
+
 /// Softmax of the first `filled` scores in f64.
-fn softmax(scores: &[f32], filled: usize) -> Vec<f64> {
-    let scores = f64s(&scores[..filled]);
+fn softmax(scores: &[f64], filled: usize) -> Vec<f64> {
+    let scores = &scores[..filled];
     let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let exps: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
     let total: f64 = exps.iter().sum();
@@ -39,7 +55,7 @@ proptest! {
         })
     ) {
         let mut y = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
-        F32Linear::pack(&weight, &bias).apply(&x, &mut y);
+        F32Linear::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut y, Keep);
         for o in 0..outputs {
             let row = &weight[o * inputs..][..inputs];
             let terms: Vec<f64> =
@@ -65,8 +81,8 @@ proptest! {
         prop_assert!(weight.iter().all(|&w| Bf16Linear::holds(w)));
         let mut wide = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
         let mut narrow = wide.clone();
-        F32Linear::pack(&weight, &bias).apply(&x, &mut wide);
-        Bf16Linear::pack(&weight, &bias).apply(&x, &mut narrow);
+        F32Linear::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut wide, Keep);
+        Bf16Linear::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut narrow, Keep);
         let bits = |y: &[f32]| y.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         prop_assert_eq!(bits(&wide), bits(&narrow), "{} inputs", 2 * pairs);
     }
@@ -79,7 +95,7 @@ proptest! {
         })
     ) {
         let mut y = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
-        Int8Linear::<Plain>::pack(&weight, &bias).apply(&x, &mut y);
+        Int8Linear::<Plain>::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut y, Keep);
         let largest = |v: &[f32]| v.iter().fold(0.0f32, |a, v| a.max(v.abs()));
         let x_step = f64::from(largest(&x)) / 127.0;
         for o in 0..outputs {
@@ -106,8 +122,8 @@ proptest! {
         if Vnni::runs_here() {
             let mut plain = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
             let mut machine = plain.clone();
-            Int8Linear::<Plain>::pack(&weight, &bias).apply(&x, &mut plain);
-            Int8Linear::<Vnni>::pack(&weight, &bias).apply(&x, &mut machine);
+            Int8Linear::<Plain>::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut plain, Keep);
+            Int8Linear::<Vnni>::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut machine, Keep);
             let bits = |y: &[f32]| y.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&plain), bits(&machine));
         }
@@ -121,7 +137,7 @@ proptest! {
         let x: [f32; D_MODEL] = array(&x.iter().map(|v| v + offset).collect::<Vec<_>>());
         let norm = Norm { weight: array(&weight), bias: array(&bias) };
         let mut y = [0.0; D_MODEL];
-        kernels::layer_norm(&x, &norm, &mut y);
+        kernels::layer_norm::<Plain16>(&x, &norm, &mut y);
         let wide = f64s(&x);
         let mean = wide.iter().sum::<f64>() / 64.0;
         let variance = wide.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 64.0;
@@ -134,8 +150,7 @@ proptest! {
 
     #[test]
     fn gelu_equals_naive(x in vector(FF, 12.0)) {
-        let mut y: [f32; FF] = array(&x);
-        kernels::gelu(&mut y);
+        let y: [f32; FF] = gelu(&array(&x));
         for (x, y) in x.iter().zip(y) {
             let exact = reference::gelu(f64::from(*x));
             prop_assert!((f64::from(y) - exact).abs() < 1e-6 + 1e-6 * exact.abs(), "{x}: {y}");
@@ -149,31 +164,25 @@ proptest! {
         filled in 1usize..=WINDOW,
     ) {
         let q: [f32; HEAD_DIM] = array(&q);
-        let keys = std::array::from_fn(|d| array(&k[d * WINDOW..][..WINDOW]));
-        let values = std::array::from_fn(|s| array(&v[s * HEAD_DIM..][..HEAD_DIM]));
-        let mut row = [0.0; WINDOW];
-        kernels::scores(&q, &keys, &array(&bias), &mut row);
-        for s in 0..WINDOW {
-            let dot: f64 = (0..HEAD_DIM).map(|d| f64::from(q[d]) * f64::from(keys[d][s])).sum();
-            let exact = dot / 8f64.sqrt() + f64::from(bias[s]);
-            prop_assert!((f64::from(row[s]) - exact).abs() < 1e-4);
-        }
-        let exact_row = softmax(&row, filled);
-        let mut rows = [row; HEADS];
-        kernels::softmax(&mut rows, filled);
-        prop_assert!(rows.iter().all(|r| *r == rows[0]), "every head on its own");
-        let row = rows[0];
+        let keys: [[f32; WINDOW]; HEAD_DIM] = std::array::from_fn(|d| array(&k[d * WINDOW..][..WINDOW]));
+        let values: [[f32; HEAD_DIM]; WINDOW] = std::array::from_fn(|s| array(&v[s * HEAD_DIM..][..HEAD_DIM]));
+        let newest = 5 % filled;
+        let (row, mixed, total) = attention(q, keys, &values, &array(&bias), filled, newest);
+        let dot = |s: usize| -> f64 {
+            (0..HEAD_DIM).map(|d| f64::from(q[d]) * f64::from(keys[d][s])).sum()
+        };
+        let scores: Vec<f64> =
+            (0..WINDOW).map(|s| dot(s) / 8f64.sqrt() + f64::from(bias[s])).collect();
+        let exact_row = softmax(&scores, filled);
+        let flat = row.as_flattened();
         for s in 0..WINDOW {
             let exact = exact_row.get(s).copied().unwrap_or(0.0);
-            prop_assert!((f64::from(row[s]) - exact).abs() < 1e-6);
+            prop_assert!((f64::from(flat[s] / total) - exact).abs() < 2e-5, "{s}");
         }
-        prop_assert!(row[filled..].iter().all(|&p| p == 0.0));
-        let mut mixed = [0.0; HEAD_DIM];
-        kernels::mix(&row, &values, &mut mixed);
+        prop_assert!(flat[filled..].iter().all(|&p| p < 1e-37), "never written");
         for d in 0..HEAD_DIM {
-            let exact: f64 =
-                (0..WINDOW).map(|s| f64::from(row[s]) * f64::from(values[s][d])).sum();
-            prop_assert!((f64::from(mixed[d]) - exact).abs() < 1e-5);
+            let exact: f64 = (0..filled).map(|s| exact_row[s] * f64::from(values[s][d])).sum();
+            prop_assert!((f64::from(mixed[d]) - exact).abs() < 1e-4);
         }
     }
 
@@ -181,10 +190,8 @@ proptest! {
     #[test]
     fn softmax_is_shift_invariant(scores in vector(WINDOW, 8.0), shift in -64i32..64) {
         let plain: [f32; WINDOW] = array(&scores);
-        let mut rows = [plain; HEADS];
-        rows[1] = plain.map(|s| s + shift as f32);
-        kernels::softmax(&mut rows, WINDOW);
-        for (a, b) in rows[0].iter().zip(rows[1]) {
+        let (a, b) = (shares(plain), shares(plain.map(|s| s + shift as f32)));
+        for (a, b) in a.iter().zip(b) {
             prop_assert!((a - b).abs() < 2e-5);
         }
     }
@@ -194,7 +201,7 @@ proptest! {
 fn gelu_at_the_ends() {
     let mut x = [0.0f32; FF];
     x[..8].copy_from_slice(&[-0.0, 1e-30, -1e-30, 1e4, -1e4, 1e30, -1e30, f32::MAX]);
-    kernels::gelu(&mut x);
+    let x = gelu(&x);
     assert_eq!(x[0], 0.0);
     assert_eq!(x[1], 5e-31);
     assert_eq!(x[2], -5e-31);
@@ -208,41 +215,72 @@ fn gelu_at_the_ends() {
 fn layer_norm_of_a_constant_is_the_offset() {
     let norm = Norm { weight: [3.0; D_MODEL], bias: [0.25; D_MODEL] };
     let mut y = [0.0; D_MODEL];
-    kernels::layer_norm(&[1234.5; D_MODEL], &norm, &mut y);
+    kernels::layer_norm::<Plain16>(&[1234.5; D_MODEL], &norm, &mut y);
     assert_eq!(y, [0.25; D_MODEL]);
 }
 
 #[test]
 fn equal_scores_share_equally() {
     for filled in 1..=WINDOW {
-        let mut rows = [[7.0; WINDOW]; HEADS];
-        kernels::softmax(&mut rows, filled);
-        assert!(rows.iter().all(|r| *r == rows[0]), "every head on its own");
-        let row = rows[0];
-        for (s, p) in row.iter().enumerate() {
+        let (values, keys) = ([[1.0; HEAD_DIM]; WINDOW], [[0.0; WINDOW]; HEAD_DIM]);
+        let bias = [7.0; WINDOW];
+        let (row, mixed, total) = attention([0.0; HEAD_DIM], keys, &values, &bias, filled, 0);
+        for (s, p) in row.as_flattened().iter().enumerate() {
             let expected = if s < filled { 1.0 / filled as f32 } else { 0.0 };
-            assert!((p - expected).abs() <= f32::EPSILON, "{filled} {s}");
+            assert!((p / total - expected).abs() <= f32::EPSILON, "{filled} {s}");
         }
+        assert!(mixed.iter().all(|m| (m - 1.0).abs() <= f32::EPSILON), "{filled}");
+    }
+}
+
+/// What epilogues do is done to every output, in its place.
+#[test]
+fn epilogues_follow_the_outputs() {
+    let outputs = 2 * OUTPUT_BLOCK;
+    let weight: Vec<f32> = (0..outputs * 4).map(|i| (i % 11) as f32 - 5.0).collect();
+    let bias: Vec<f32> = (0..outputs).map(|i| i as f32 / 64.0).collect();
+    let x = [1.0, -0.5, 0.25, 2.0];
+    let layer = F32Linear::pack(&weight, &bias, SIDE);
+    let plus: Vec<f32> = (0..outputs).map(|i| 100.0 + i as f32).collect();
+    let (mut kept, mut added, mut gelued) =
+        (vec![0.0; outputs], vec![0.0; outputs], vec![0.0; outputs]);
+    layer.apply::<Plain16, SIDE>(&x, &mut kept, Keep);
+    layer.apply::<Plain16, SIDE>(&x, &mut added, Plus(&plus));
+    layer.apply::<Plain16, SIDE>(&x, &mut gelued, Gelu);
+    for o in 0..outputs {
+        assert_eq!(added[o], kept[o] + plus[o], "{o}");
+    }
+    assert_eq!(gelued, gelu::<{ 2 * OUTPUT_BLOCK }>(&array(&kept)));
+    let mut eight = vec![0.0; outputs];
+    Int8Linear::<Plain>::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut kept, Keep);
+    Int8Linear::<Plain>::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(
+        &x,
+        &mut eight,
+        Plus(&plus),
+    );
+    for o in 0..outputs {
+        assert_eq!(eight[o], kept[o] + plus[o], "{o}");
     }
 }
 
 #[test]
 fn other_weights_than_bf16_are_not_packed_as_such() {
     assert!(Bf16Linear::holds(-0.00390625) && !Bf16Linear::holds(0.1));
-    assert!(std::panic::catch_unwind(|| Bf16Linear::pack(&[0.1, 0.5], &[0.0])).is_err());
-    assert!(std::panic::catch_unwind(|| Bf16Linear::pack(&[0.5], &[0.0])).is_err(), "odd");
+    assert!(std::panic::catch_unwind(|| Bf16Linear::pack(&[0.1, 0.5], &[0.0], SIDE)).is_err());
+    assert!(std::panic::catch_unwind(|| Bf16Linear::pack(&[0.5], &[0.0], SIDE)).is_err(), "odd");
 }
 
 /// A vector of zeros, rows of zeros, the largest numbers: no division by nothing.
 #[test]
 fn int8_packing_at_its_ends() {
     let mut y = [9.0; OUTPUT_BLOCK];
-    let layer = Int8Linear::<Plain>::pack(&[0.0, 0.0, 3.0, -3.0, 1e-38, 1e38], &[1.0, 2.0, 3.0]);
+    let layer =
+        Int8Linear::<Plain>::pack(&[0.0, 0.0, 3.0, -3.0, 1e-38, 1e38], &[1.0, 2.0, 3.0], SIDE);
     for zero in [[0.0, 0.0], [1e-40, -1e-40]] {
-        layer.apply(&zero, &mut y);
+        layer.apply::<Plain16, SIDE>(&zero, &mut y, Keep);
         assert_eq!(y[..4], [1.0, 2.0, 3.0, 0.0]);
     }
-    layer.apply(&[5.0, -5.0], &mut y);
+    layer.apply::<Plain16, SIDE>(&[5.0, -5.0], &mut y, Keep);
     assert_eq!(y[..2], [1.0, 32.0]);
     assert_eq!(y[2], f32::NEG_INFINITY);
 }

@@ -61,7 +61,8 @@ typedef struct {
     unsigned int member;
 } Shared;
 
-// e^x for x clamped to -87..88: src/kernels/exp.rs, operation by operation.
+// e^x for x clamped to -87..88: range reduction and coefficients of expf in the Cephes library
+// (Moshier, 1989).
 INLINE float exp_clamped(float x)
 {
     x = fminf(fmaxf(x, -87.0f), 88.0f);

@@ -1,73 +1,97 @@
-//! The exponential, from additions and multiplications only.
+//! The exponential to base two, from additions and multiplications only.
 //!
 //! The mathematics library of a system may give other last bits on another system; these
 //! operations are exactly rounded by IEEE 754, so the result is the same bits on every x86-64.
+//! Base two, because what the kernels raise to a power they scale anyway: a factor of log2(e)
+//! costs nothing there and a step here.
+
+use super::vector::Vector;
 
 /// Arguments are clamped to this range, inside which the result is a normal number.
-pub const EXP_RANGE: (f32, f32) = (-87.0, 88.0);
+pub const EXP2_RANGE: (f32, f32) = (-125.0, 126.0);
 
-/// Largest relative error inside [`EXP_RANGE`] (a test measures it).
-pub const EXP_RELATIVE_ERROR_MAX: f32 = 2e-7;
+/// Largest relative error inside [`EXP2_RANGE`] (a test measures it).
+pub const EXP2_RELATIVE_ERROR_MAX: f32 = 2e-7;
 
 /// Adding this rounds to an integer and leaves it in the low bits of the sum: 1.5 * 2^23.
 const ROUNDER: f32 = 12_582_912.0;
-/// ln 2 in two parts; the first has few enough bits that its product with the exponent is exact.
-const LN2_HIGH: f32 = 0.693_359_4;
-const LN2_LOW: f32 = -2.121_944_4e-4;
 
-/// Returns e^x for x clamped to [`EXP_RANGE`]; NaN gives NaN.
-///
-/// Range reduction and coefficients of `expf` in the Cephes library (Moshier, 1989):
-/// x = n ln 2 + r with |r| <= ln 2 / 2, e^r = 1 + r + r^2 P(r) with P of degree 5.
+/// Coefficients of `exp2f` in the Cephes library (Moshier, 1989), the highest power first.
+const COEFFICIENTS: [f32; 7] = [
+    1.535_336_2e-4,
+    1.339_887_5e-3,
+    9.618_437e-3,
+    5.550_332_5e-2,
+    2.402_264_8e-1,
+    6.931_472e-1,
+    1.0,
+];
+
+/// Returns 2^x for x clamped to [`EXP2_RANGE`]; NaN gives NaN.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
-    let x = x.clamp(EXP_RANGE.0, EXP_RANGE.1);
-    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUNDER);
-    let n = rounded - ROUNDER;
-    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
-    let mut p = 1.987_569_1e-4f32;
-    p = p.mul_add(r, 1.398_199_9e-3);
-    p = p.mul_add(r, 8.333_452e-3);
-    p = p.mul_add(r, 4.166_579_6e-2);
-    p = p.mul_add(r, 1.666_666_5e-1);
-    p = p.mul_add(r, 5e-1);
-    let mantissa = p.mul_add(r * r, r) + 1.0;
-    // 2^n: the low bits of `rounded` are n, its high bits leave with the shift.
-    let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000));
-    mantissa * power
+pub fn exp2<V: Vector>(x: V) -> V {
+    exp2_not_above(V::splat(EXP2_RANGE.1).min(x))
+}
+
+/// [`exp2`] of numbers that are known not to lie above the range.
+///
+/// x = n + r with |r| <= 1/2, and 2^r by a polynomial.
+#[inline(always)]
+pub fn exp2_not_above<V: Vector>(x: V) -> V {
+    let x = V::splat(EXP2_RANGE.0).max(x);
+    let rounder = V::splat(ROUNDER);
+    let rounded = x.add(rounder);
+    let r = x.sub(rounded.sub(rounder));
+    let mut p = V::splat(COEFFICIENTS[0]);
+    for c in &COEFFICIENTS[1..] {
+        p = p.mul_add(r, V::splat(*c));
+    }
+    p.raise(rounded)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::vector::Plain16;
     use super::*;
+
+    fn exp2(x: f32) -> f32 {
+        super::exp2(Plain16::splat(x)).first()
+    }
 
     #[test]
     fn relative_error_is_as_stated() {
         let (mut worst, mut at) = (0.0f64, 0.0);
         // Every 61st float of either sign: 35 million points.
-        for bits in (0..=88.0f32.to_bits()).step_by(61) {
+        for bits in (0..=EXP2_RANGE.1.to_bits()).step_by(61) {
             for x in [f32::from_bits(bits), -f32::from_bits(bits)] {
-                if x < EXP_RANGE.0 {
+                if x < EXP2_RANGE.0 {
                     continue;
                 }
-                let truth = f64::from(x).exp();
-                let error = (f64::from(exp(x)) / truth - 1.0).abs();
+                let truth = f64::from(x).exp2();
+                let error = (f64::from(exp2(x)) / truth - 1.0).abs();
                 if error > worst {
                     (worst, at) = (error, x);
                 }
             }
         }
-        eprintln!("exp: largest relative error {worst:.3e} at {at}");
-        assert!(worst < f64::from(EXP_RELATIVE_ERROR_MAX), "{worst:e} at {at}");
+        eprintln!("exp2: largest relative error {worst:.3e} at {at}");
+        assert!(worst < f64::from(EXP2_RELATIVE_ERROR_MAX), "{worst:e} at {at}");
+    }
+
+    #[test]
+    fn whole_numbers_are_exact() {
+        for n in EXP2_RANGE.0 as i32..=EXP2_RANGE.1 as i32 {
+            assert_eq!(exp2(n as f32), 2f32.powi(n));
+        }
     }
 
     #[test]
     fn ends_are_clamped() {
-        assert_eq!(exp(0.0), 1.0);
-        assert_eq!(exp(f32::NEG_INFINITY), exp(-87.0));
-        assert_eq!(exp(-1e30), exp(-87.0));
-        assert_eq!(exp(f32::INFINITY), exp(88.0));
-        assert!(exp(-87.0) > 0.0 && exp(-87.0).is_normal() && exp(88.0).is_finite());
-        assert!(exp(f32::NAN).is_nan());
+        let (least, most) = EXP2_RANGE;
+        assert_eq!(exp2(f32::NEG_INFINITY), exp2(least));
+        assert_eq!(exp2(-1e30), exp2(least));
+        assert_eq!(exp2(f32::INFINITY), exp2(most));
+        assert!(exp2(least) > 0.0 && exp2(least).is_normal() && exp2(most).is_finite());
+        assert!(exp2(f32::NAN).is_nan());
     }
 }

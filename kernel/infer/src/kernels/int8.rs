@@ -7,7 +7,8 @@
 //! exact: every way to compute them gives the same bits.
 #![allow(unsafe_code)] // eight-bit dot products of the machine, behind a constructor that looks
 
-use super::linear::{Linear, OUTPUT_BLOCK, blocks_of, inputs_of};
+use super::linear::{Epilogue, Linear, OUTPUT_BLOCK, inputs_of, padded_biases};
+use super::vector::Vector;
 use crate::simd::Level;
 use ijk_core::limits::SLOT_WIDTH_MAX;
 use std::marker::PhantomData;
@@ -163,13 +164,13 @@ pub struct Int8Linear<D> {
 }
 
 impl<D: Dot> Linear for Int8Linear<D> {
-    fn pack(weight: &[f32], bias: &[f32]) -> Int8Linear<D> {
+    fn pack(weight: &[f32], bias: &[f32], _: usize) -> Int8Linear<D> {
         let inputs = inputs_of(weight, bias);
         assert!(D::runs_here(), "Condition failed: instructions that this machine has");
         assert!(inputs <= INPUTS_MAX, "Condition failed: at most {INPUTS_MAX} inputs");
         let quad_count = inputs.div_ceil(QUAD);
         let rows = |bias| Rows { lowered: [0; OUTPUT_BLOCK], scale: [0.0; OUTPUT_BLOCK], bias };
-        let mut rows: Vec<Rows> = blocks_of(bias).into_iter().map(rows).collect();
+        let mut rows: Vec<Rows> = padded_biases(bias).into_iter().map(rows).collect();
         let mut quads = vec![[[0; QUAD]; OUTPUT_BLOCK]; rows.len() * quad_count];
         for (o, row) in weight.chunks_exact(inputs).enumerate() {
             let (block, at) = (o / OUTPUT_BLOCK, o % OUTPUT_BLOCK);
@@ -188,13 +189,21 @@ impl<D: Dot> Linear for Int8Linear<D> {
     }
 
     #[inline(always)]
-    fn apply(&self, x: &[f32], y: &mut [f32]) {
+    fn apply<V: Vector, const SIDE: usize>(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        epilogue: impl Epilogue,
+    ) {
         let (y, rest) = y.as_chunks_mut::<OUTPUT_BLOCK>();
         let fits = x.len() == self.inputs && y.len() == self.rows.len() && rest.is_empty();
         assert!(fits, "Invariant: buffers have the layer's shape");
         let mut bytes = [128; INPUTS_MAX];
         let step = quantize(x, &mut bytes);
         D::apply(self, &bytes.as_chunks::<QUAD>().0[..self.inputs.div_ceil(QUAD)], step, y);
+        for (c, y) in y.as_flattened_mut().as_chunks_mut().0.iter_mut().enumerate() {
+            epilogue.of(c, V::load(y)).store(y);
+        }
     }
 }
 

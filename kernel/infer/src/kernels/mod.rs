@@ -1,17 +1,23 @@
 //! The small kernels that the forward pass is written over.
 //!
-//! One source for every machine: [`crate::Level`] compiles it again for wider registers. Only the
-//! packing of linear layers differs, see [`Linear`].
+//! One source for every machine, over a [`Vector`] of sixteen numbers: [`crate::Level`] compiles it
+//! for the registers at hand. Only the packing of linear layers differs, see [`Linear`].
 
+mod attention;
 pub mod exp;
 mod int8;
 mod linear;
 pub mod log;
-mod portable;
+mod pointwise;
+mod vector;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86;
 
+pub use attention::{Row, SCORE_SCALE, forget, own_scores, scores, weigh};
 pub use int8::{Dot, Int8Linear, Plain, Vnni};
-pub use linear::{Bf16Linear, F32Linear, Linear, OUTPUT_BLOCK};
-pub use portable::{gelu, layer_norm, mix, scores, softmax};
+pub use linear::{Bf16Linear, Epilogue, F32Linear, Gelu, Keep, Linear, OUTPUT_BLOCK, Plus};
+pub use pointwise::{gelu, layer_norm};
+pub use vector::{Chunk, LANES, Plain16, Vector};
 
 use crate::shape::{D_MODEL, HEAD_DIM, WINDOW};
 
