@@ -122,8 +122,10 @@ proptest! {
         if Vnni::runs_here() {
             let mut plain = vec![9.0; outputs.next_multiple_of(OUTPUT_BLOCK)];
             let mut machine = plain.clone();
-            Int8Linear::<Plain>::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut plain, Keep);
-            Int8Linear::<Vnni>::pack(&weight, &bias, SIDE).apply::<Plain16, SIDE>(&x, &mut machine, Keep);
+            let layer = Int8Linear::<Plain>::pack(&weight, &bias, SIDE);
+            layer.apply::<Plain16, SIDE>(&x, &mut plain, Keep);
+            let layer = Int8Linear::<Vnni>::pack(&weight, &bias, SIDE);
+            layer.apply::<Plain16, SIDE>(&x, &mut machine, Keep);
             let bits = |y: &[f32]| y.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&plain), bits(&machine));
         }
@@ -164,8 +166,10 @@ proptest! {
         filled in 1usize..=WINDOW,
     ) {
         let q: [f32; HEAD_DIM] = array(&q);
-        let keys: [[f32; WINDOW]; HEAD_DIM] = std::array::from_fn(|d| array(&k[d * WINDOW..][..WINDOW]));
-        let values: [[f32; HEAD_DIM]; WINDOW] = std::array::from_fn(|s| array(&v[s * HEAD_DIM..][..HEAD_DIM]));
+        let keys: [[f32; WINDOW]; HEAD_DIM] =
+            std::array::from_fn(|d| array(&k[d * WINDOW..][..WINDOW]));
+        let values: [[f32; HEAD_DIM]; WINDOW] =
+            std::array::from_fn(|s| array(&v[s * HEAD_DIM..][..HEAD_DIM]));
         let newest = 5 % filled;
         let (row, mixed, total) = attention(q, keys, &values, &array(&bias), filled, newest);
         let dot = |s: usize| -> f64 {

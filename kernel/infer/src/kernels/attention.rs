@@ -34,9 +34,9 @@ pub fn own_scores<V: Vector>(q: &mut [f32; D_MODEL], k: &[f32; D_MODEL]) -> [f32
     own
 }
 
-/// `row[slot] = q · keys[slot] + bias[slot]`, but `own + bias[slot]` in the slot `newest`, whose key
-/// is not in the ring yet: a load that meets a fresh, narrower store waits for it. Returns the
-/// largest score of each lane.
+/// `row[slot] = q · keys[slot] + bias[slot]`, but `own + bias[slot]` in the slot `newest`, whose
+/// key is not in the ring yet: a load that meets a fresh, narrower store waits for it. Returns
+/// the largest score of each lane.
 #[inline(always)]
 pub fn scores<V: Vector>(
     q: &[f32; HEAD_DIM],
