@@ -194,13 +194,38 @@ pub fn slice_count(horizon_ns: u64, interval_ns: u64) -> u64 {
 }
 
 fn round_lots(quantity: f64, lot: i64) -> i64 {
-    (quantity / lot as f64).round() as i64 * lot
+    let lots = quantity / lot as f64;
+    // Whole numbers from here on, and far from the largest one.
+    if lots.abs() >= (1u64 << 52) as f64 {
+        return lots.round() as i64 * lot;
+    }
+    // Half away from zero without a call: the rest is exact.
+    let whole = lots as i64;
+    let rest = lots - whole as f64;
+    (whole + i64::from(rest >= 0.5) - i64::from(rest <= -0.5)) * lot
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lots_are_rounded_half_away_from_zero(
+            quantity in prop_oneof![
+                -1e4..1e4f64,
+                -1e17..1e17f64,
+                (-4_000i64..4_000).prop_map(|halves| halves as f64 / 2.0),
+                (-20i64..20).prop_map(|n| f64::from_bits((n as f64 / 2.0).to_bits() + 1)),
+                (1i64..20).prop_map(|n| f64::from_bits((n as f64 / 2.0).to_bits() - 1)),
+            ],
+            lot in prop_oneof![Just(1i64), Just(100)],
+        ) {
+            let plain = (quantity / lot as f64).round() as i64 * lot;
+            prop_assert_eq!(round_lots(quantity, lot), plain);
+        }
+    }
 
     /// Releases per slice when every release fills at once.
     fn releases(qty: i64, lot: i64, count: u64, kappa_tau: f64) -> Vec<i64> {

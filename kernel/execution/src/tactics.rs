@@ -181,11 +181,11 @@ impl ExecutionEngine {
         if qty == 0 {
             return;
         }
-        let r = parent.record;
         let crosses = parent.crosses(view.now);
-        let side = r.side;
+        let r = &parent.record;
+        let (parent_id, instrument, side) = (r.parent_id, r.instrument, r.side);
         let touch = view.touch(if crosses { side.opposite() } else { side }).px;
-        let px = self.desks[r.instrument.index()].definition.round_passive(touch, side);
+        let px = self.desks[instrument.index()].definition.round_passive(touch, side);
         // A touch below one tick has no price on the grid.
         if px.0 <= 0 {
             return;
@@ -195,8 +195,8 @@ impl ExecutionEngine {
             client_order_id: id,
             qty: Qty(qty),
             px,
-            parent_id: r.parent_id,
-            instrument: r.instrument,
+            parent_id,
+            instrument,
             side,
             order_type: OrderType::Limit,
             tif: if crosses { TimeInForce::Ioc } else { TimeInForce::Day },

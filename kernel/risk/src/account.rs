@@ -15,10 +15,12 @@ const AMOUNT_MAX: u128 = 1 << 100;
 
 /// Price times quantity in money units (1e-18 dollars).
 pub(crate) fn amount(unit_e9: i64, px: i64, qty: i64) -> Result<i128, Overflow> {
-    (i128::from(px) * i128::from(qty))
-        .checked_mul(i128::from(unit_e9))
-        .filter(|v| v.unsigned_abs() <= AMOUNT_MAX)
-        .ok_or(Overflow)
+    let product = match px.checked_mul(qty) {
+        // One multiplication of the machine each, and the second cannot overflow.
+        Some(short) => Some(i128::from(short) * i128::from(unit_e9)),
+        None => (i128::from(px) * i128::from(qty)).checked_mul(i128::from(unit_e9)),
+    };
+    product.filter(|v| v.unsigned_abs() <= AMOUNT_MAX).ok_or(Overflow)
 }
 
 #[derive(Clone, Debug)]

@@ -110,6 +110,9 @@ impl Gate {
             return Ok(());
         }
         let blocks = self.blocks();
+        if blocks == 0 && self.market_wide_level == 0 {
+            return Ok(());
+        }
         match Block::ALL.iter().find(|b| blocks & b.bit() != 0) {
             Some(block) => Err(RiskCode::of_block(*block)),
             None if self.market_wide_level > 0 => Err(RiskCode::MarketWideHalt),
@@ -119,6 +122,9 @@ impl Gate {
 
     pub(crate) fn check_instrument_blocks(&self, index: usize) -> Result<(), RiskCode> {
         let set = self.accounts[index].watch.blocks;
+        if set == 0 {
+            return Ok(());
+        }
         match InstrumentBlock::ALL.iter().find(|b| set & b.bit() != 0) {
             Some(block) => Err(block.code()),
             None => Ok(()),

@@ -48,7 +48,8 @@ impl Gate {
         let unit = account.instrument.qty_unit_e9;
         let px = mid.max(priced).0;
         // The side that grows is judged by itself, the sums by the worse of both sides.
-        if amount(unit, px, is).map_err(overflow)?.abs() > position_limit {
+        let reach = amount(unit, px, is).map_err(overflow)?;
+        if reach.abs() > position_limit {
             return Err(RiskCode::PositionLimit);
         }
         let own = amount(unit, px, worst_then).map_err(overflow)?;
@@ -57,8 +58,8 @@ impl Gate {
         if grows && own.checked_add(others.gross).ok_or(RiskCode::Overflow)? > gross_limit {
             return Err(RiskCode::GrossLimit);
         }
-        let net = amount(unit, px, is).map_err(overflow)?.checked_add(others.net);
-        let net = net.ok_or(RiskCode::Overflow)? * i128::from(o.side.sign());
+        let net = reach.checked_add(others.net).ok_or(RiskCode::Overflow)?;
+        let net = if o.side == Side::Bid { net } else { -net };
         if net > net_limit {
             return Err(RiskCode::NetLimit);
         }

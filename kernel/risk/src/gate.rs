@@ -308,7 +308,10 @@ impl Gate {
         }
         // |px - mid| / mid <= collar, with mid = (bid + ask) / 2 and both sides times two.
         let twice_distance = 2 * i128::from(reference.0) - twice_mid;
-        let allowed = twice_mid.checked_mul(collar).ok_or(RiskCode::Overflow)?;
+        let allowed = match (i64::try_from(twice_mid), i64::try_from(collar)) {
+            (Ok(mids), Ok(units)) => i128::from(mids) * i128::from(units),
+            _ => twice_mid.checked_mul(collar).ok_or(RiskCode::Overflow)?,
+        };
         let below = twice_distance < 0 && bug!(CollarOneSided);
         if !below && twice_distance.abs() * COLLAR_UNITS_PER_ONE > allowed {
             return Err(RiskCode::PriceCollar);
