@@ -16,6 +16,7 @@ mod place;
 mod print;
 mod progress;
 mod recover;
+mod rehearsal;
 mod report;
 mod run_dir;
 mod service;

@@ -348,6 +348,11 @@ impl Kernel {
         self.counts
     }
 
+    /// Returns the ensemble, where it runs inside the core.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        self.encoder.as_ref().filter(|_| !self.outside_forecasts)
+    }
+
     /// Returns the risk gate, for its ledger.
     pub fn gate(&self) -> &Gate {
         &self.gate

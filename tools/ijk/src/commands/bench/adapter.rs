@@ -6,7 +6,7 @@ use super::Rows;
 use super::measure::{Result1, calls, paths};
 use super::trading::Trading;
 use crate::exit::Exit;
-use ijk_core::{DepthKind, MarketEvent, Side};
+use ijk_core::{Config, DepthKind, MarketEvent, Side};
 use ijk_ibkr::market::{Converter, Heard, Input};
 use ijk_infer::{Encoder, Weights};
 use ijk_market::Book;
@@ -63,7 +63,8 @@ pub fn adapter(rows: &Rows, weights: &Weights) -> Result<Vec<Result1>, Exit> {
     };
     let depths = vec![DepthKind::L2; rows.instruments.len()];
     let encoder = Encoder::new(weights);
-    let trading = || Trading::new(&rows.instruments, &depths, Some(encoder.clone()));
+    let config = Config::default();
+    let trading = || Trading::new(&config, &rows.instruments, &depths, Some(encoder.clone()));
     trading()?;
     let convert = calls(
         "adapter.convert",

@@ -6,6 +6,7 @@ use super::measure::{Result1, pass, same};
 use super::trading::Trading;
 use crate::exit::Exit;
 use hdrhistogram::Histogram;
+use ijk_core::Config;
 use ijk_core::config::{JournalConfig, RuntimeConfig};
 use ijk_engine::runtime::journal_port::{self, JournalPort, JournalThread, PortOptions};
 use ijk_journal::Durability;
@@ -38,7 +39,7 @@ pub struct Journaled {
 pub fn journaled(rows: &Rows) -> Result<Journaled, Exit> {
     let records = &rows.records[..rows.records.len().min(RECORDS_MAX)];
     let dir = std::env::temp_dir().join(format!("ijk-bench-on-{}", std::process::id()));
-    let clock = Clock::new();
+    let (config, clock) = (Config::default(), Clock::new());
     let mut kinds = [Kind::default(), Kind::default()];
     let mut answer = None;
     let (port, thread) = journal(&dir)?;
@@ -47,7 +48,7 @@ pub fn journaled(rows: &Rows) -> Result<Journaled, Exit> {
     // The first two passes only touch the ring and everything else for the first time.
     for turn in 0..2 * (TURNS + 1) {
         let on = turn % 2 == 1;
-        let mut trading = Trading::new(&rows.instruments, &rows.depths, None)?;
+        let mut trading = Trading::new(&config, &rows.instruments, &rows.depths, None)?;
         trading.keep(if on { port.take() } else { None });
         let take = |t: &mut Trading, i: usize| t.take(&records[i]);
         let settle = |t: &mut Trading, i: usize| t.settle(&records[i]);

@@ -16,6 +16,8 @@ use ijk_core::{DepthKind, EventSource, Instrument, MarketEvent};
 use measure::Result1;
 use serde_json::{Map, Value, json};
 
+pub use trading::Trading;
+
 /// Records kept in memory for the benches; a longer feed is cut here.
 const RECORDS_MAX: usize = 2_000_000;
 /// Session measured without `--feed`.

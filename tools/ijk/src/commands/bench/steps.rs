@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use ijk_core::config::{JournalBackend, JournalConfig};
 use ijk_core::features::FEATURE_COUNT;
 use ijk_core::forecast::EnsembleForecast;
-use ijk_core::{MarketEvent, Side};
+use ijk_core::{Config, MarketEvent, Side};
 use ijk_infer::{Encoder, EncoderState, Level, Weights};
 use ijk_journal::{Durability, JournalError, Writer};
 use ijk_market::{Book, FeatureEngine};
@@ -133,7 +133,7 @@ fn tokens(rows: &Rows) -> Vec<[f64; FEATURE_COUNT]> {
 /// 2 where the kernel refuses its settings, 70 where two passes send different orders.
 pub fn hotpath(rows: &Rows, weights: &Weights, rate: f64) -> Result<Vec<Result1>, Exit> {
     let records = &rows.records[..rows.records.len().min(HOT_RECORDS_MAX)];
-    let encoder = Encoder::new(weights);
+    let (config, encoder) = (Config::default(), Encoder::new(weights));
     let mut results = Vec::new();
     for (names, open, encoder) in [
         (
@@ -147,7 +147,7 @@ pub fn hotpath(rows: &Rows, weights: &Weights, rate: f64) -> Result<Vec<Result1>
             Some(encoder),
         ),
     ] {
-        let make = || Trading::new(&rows.instruments, &rows.depths, encoder.clone());
+        let make = || Trading::new(&config, &rows.instruments, &rows.depths, encoder.clone());
         make()?;
         let [all, with_order] = paths(
             names,

@@ -82,18 +82,18 @@ pub struct Trading {
 }
 
 impl Trading {
-    /// Returns a kernel with default settings that may trade.
+    /// Returns a kernel with these settings that may trade.
     ///
     /// # Errors
     /// Exit code 2 where kernel or exchange refuse the instruments.
     pub fn new(
+        config: &Config,
         instruments: &[Instrument],
         depths: &[DepthKind],
         encoder: Option<Encoder>,
     ) -> Result<Trading, Exit> {
-        let config = Config::default();
         let parts = KernelParts {
-            config: &config,
+            config,
             instruments,
             depths,
             encoder,
@@ -211,7 +211,8 @@ mod tests {
         let mut source = ijk_data::open_feed(&"synth:1:10".parse().unwrap(), 1).unwrap();
         let instruments = source.instruments().to_vec();
         let depths = vec![source.depth_kind(0)];
-        let mut trading = Trading::new(&instruments, &depths, None).map_err(|e| e.message).unwrap();
+        let trading = Trading::new(&Config::default(), &instruments, &depths, None);
+        let mut trading = trading.map_err(|e| e.message).unwrap();
         let mut orders = 0;
         while let Some(event) = source.next_event().unwrap() {
             trading.take(&event);

@@ -6,6 +6,7 @@ use crate::desk::{DeskFolder, ToKernel, tell};
 use crate::exit::{self, Exit};
 use crate::feeds::Feeds;
 use crate::header::Header;
+use crate::rehearsal::Rehearsal;
 use crate::run_dir::RunDir;
 use crate::service::{self, Service};
 use crate::{progress, system, time_watch};
@@ -23,7 +24,7 @@ use ijk_engine::runtime::journal_port::{
 use ijk_engine::runtime::outbox::Outbox;
 use ijk_engine::runtime::ports::DataClock;
 use ijk_engine::runtime::pump::{self, PumpOptions, PumpShared};
-use ijk_engine::runtime::session::{Driver, Session, SessionDone};
+use ijk_engine::runtime::session::{Driver, Session, SessionDone, SessionError};
 use ijk_journal::Durability;
 use ijk_venue::Venue;
 use std::sync::Arc;
@@ -107,7 +108,7 @@ impl Plan<'_> {
         dir.mark_latest();
         let told = Arc::clone(&shared);
         let feed = spawn("ijk-feed", move || pump::run(source, producer, &options, &told))?;
-        let kernel = spawn("ijk-kernel", move || driver.run())?;
+        let kernel = start_kernel(self.header, driver)?;
         let clock = external.then(|| watch_clock(self.header, &to_kernel)).transpose()?;
         watch(&shared, &kernel, heard, instruments, args.json, &mut || {
             people.serve(instruments, &to_kernel);
@@ -148,6 +149,21 @@ fn start_desk(hold: bool) -> (Arc<ToKernel>, Desk) {
         tell(&to_kernel, DeskOrder::Hold(true));
     }
     (to_kernel, desk)
+}
+
+/// Starts the kernel thread, which rehearses before it runs.
+fn start_kernel<V: Venue + Send + 'static>(
+    header: &Header,
+    driver: LiveDriver<V>,
+) -> Result<JoinHandle<Result<SessionDone, SessionError>>, Exit> {
+    let encoder = driver.kernel().encoder().cloned();
+    let rehearsal = Rehearsal::new(&header.config, encoder);
+    spawn("ijk-kernel", move || {
+        if let Some(rehearsal) = rehearsal {
+            rehearsal.run(driver.kernel().encoder());
+        }
+        driver.run()
+    })
 }
 
 /// Starts the comparison of the clock, which ends when the sender is dropped.
