@@ -13,7 +13,7 @@
 //! ```
 
 #![deny(unsafe_code)]
-// but in `simd` and, with the feature `cuda`, `cuda::raw`
+// but in `simd`, `kernels` and, with the feature `cuda`, `cuda::raw`
 // The kernels index several arrays with one subscript, as their formulas do.
 #![allow(clippy::needless_range_loop)]
 
